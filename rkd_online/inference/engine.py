@@ -1,0 +1,167 @@
+"""The engine as the rest of the project sees it: sample, score prompts, swap weights."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from vllm.engine.arg_utils import EngineArgs
+from vllm.outputs import CompletionOutput, RequestOutput
+from vllm.sampling_params import SamplingParams
+from vllm.v1.engine.llm_engine import LLMEngine
+
+from rkd_online.inference.engine_thread import EngineRequest, EngineThread
+from rkd_online.inference.settings import EngineSettings
+from rkd_online.inference.weight_receiver import FILE_BACKEND, register_file_backend
+from rkd_online.types import (
+    Logprobs,
+    Rollout,
+    SamplingRequest,
+    TokenIds,
+    VersionSpan,
+    WeightVersion,
+    logprobs,
+    token_ids,
+)
+
+
+class Engine:
+    """One in-process vLLM engine in float32."""
+
+    def __init__(self, settings: EngineSettings) -> None:
+        self._settings = settings
+        self._thread = EngineThread(lambda: _build(settings))
+
+    def sample(
+        self,
+        requests: Sequence[SamplingRequest],
+        on_rollout: Callable[[int, Rollout], None],
+        on_error: Callable[[BaseException], None],
+    ) -> None:
+        """Enqueue every sibling of every request at once; ``on_rollout(group_id, rollout)`` is
+        called on the engine's thread as each ends."""
+        self._thread.submit(
+            [
+                EngineRequest(
+                    prompt_ids=request.prompt.token_ids.tolist(),
+                    params=self._sampling_params(request, seed),
+                    on_finish=_rollout_callback(request.group_id, index, on_rollout),
+                    on_error=on_error,
+                )
+                for request in requests
+                for index, seed in enumerate(request.seeds)
+            ]
+        )
+
+    async def prompt_logprobs(self, sequences: Sequence[TokenIds]) -> list[Logprobs]:
+        """Log-probs at temperature 1 of tokens 1 to n-1 of each sequence of n tokens."""
+        loop = asyncio.get_running_loop()
+        waiting: list[asyncio.Future[Logprobs]] = [loop.create_future() for _ in sequences]
+        self._thread.submit(
+            [
+                EngineRequest(
+                    prompt_ids=sequence.tolist(),
+                    params=_scoring_params(),
+                    on_finish=_prompt_callback(loop, future),
+                    on_error=_error_callback(loop, future),
+                )
+                for sequence, future in zip(sequences, waiting, strict=True)
+            ]
+        )
+        return list(await asyncio.gather(*waiting))
+
+    async def load_weights(self, path: Path, version: WeightVersion) -> None:
+        """Swap to the weights in a safetensors file, as one operation between two steps.
+
+        Running requests keep their tokens and recompute their keys and values.
+        """
+        await asyncio.wrap_future(self._thread.call(lambda llm: _swap(llm, path, version)))
+
+    def close(self) -> None:
+        """Shut the engine down."""
+        self._thread.close()
+
+    def _sampling_params(self, request: SamplingRequest, seed: int) -> SamplingParams:
+        return SamplingParams(
+            temperature=request.temperature,
+            top_p=request.top_p,
+            seed=seed,
+            max_tokens=request.max_new_tokens,
+            stop_token_ids=list(self._settings.end_token_ids),
+            logprobs=0,
+            flat_logprobs=True,
+            detokenize=False,
+        )
+
+
+def _build(settings: EngineSettings) -> LLMEngine:
+    register_file_backend()
+    args = EngineArgs(
+        model=str(settings.model),
+        skip_tokenizer_init=True,
+        generation_config="vllm",
+        dtype="float32",
+        enforce_eager=settings.device == "cpu",
+        max_model_len=settings.context_length,
+        max_num_seqs=settings.max_sequences,
+        kv_cache_memory_bytes=settings.kv_cache_bytes,
+        logprobs_mode="processed_logprobs",
+        weight_transfer_config={"backend": FILE_BACKEND},
+        disable_log_stats=True,
+    )
+    engine = LLMEngine.from_engine_args(args, enable_multiprocessing=False)
+    engine.set_weight_version(str(settings.version))
+    return engine
+
+
+def _swap(engine: LLMEngine, path: Path, version: WeightVersion) -> None:
+    engine.collective_rpc("start_weight_update")
+    engine.collective_rpc("update_weights", args=({"path": str(path)},))
+    engine.collective_rpc("finish_weight_update")
+    engine.set_weight_version(str(version))
+    engine.reset_prefix_cache(reset_running_requests=True)
+
+
+def _scoring_params() -> SamplingParams:
+    return SamplingParams(
+        max_tokens=1, temperature=0.0, prompt_logprobs=0, flat_logprobs=True, detokenize=False
+    )
+
+
+def _rollout_callback(
+    group_id: int, index: int, on_rollout: Callable[[int, Rollout], None]
+) -> Callable[[RequestOutput], None]:
+    return lambda output: on_rollout(group_id, _rollout(index, output.outputs[0]))
+
+
+def _rollout(index: int, output: CompletionOutput) -> Rollout:
+    assert output.logprobs is not None and output.weight_versions is not None
+    return Rollout(
+        index=index,
+        completion_ids=token_ids(output.token_ids),
+        sampler_logprobs=logprobs(output.logprobs.logprobs),
+        version_spans=tuple(
+            VersionSpan(int(span.version), span.start, span.end)
+            for span in output.weight_versions
+        ),
+        finish_reason="length" if output.finish_reason == "length" else "stop",
+    )
+
+
+def _prompt_callback(
+    loop: asyncio.AbstractEventLoop, future: "asyncio.Future[Logprobs]"
+) -> Callable[[RequestOutput], None]:
+    def finish(output: RequestOutput) -> None:
+        # The first token has no log-prob, so the flat list starts with the second.
+        values = logprobs(output.prompt_logprobs.logprobs)
+        loop.call_soon_threadsafe(future.set_result, values)
+
+    return finish
+
+
+def _error_callback(
+    loop: asyncio.AbstractEventLoop, future: "asyncio.Future[Logprobs]"
+) -> Callable[[BaseException], None]:
+    def fail(error: BaseException) -> None:
+        loop.call_soon_threadsafe(lambda: future.done() or future.set_exception(error))
+
+    return fail

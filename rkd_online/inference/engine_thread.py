@@ -1,0 +1,133 @@
+"""One thread that owns a vLLM engine: it steps, and every other operation runs between two steps.
+
+Consumes commands from a queue; produces finished outputs through each request's callback. While
+nothing runs it waits for the next command. An error in a step ends the thread and fails every
+pending and later command with that error.
+"""
+
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from vllm.outputs import RequestOutput
+from vllm.sampling_params import SamplingParams
+from vllm.v1.engine.llm_engine import LLMEngine
+
+from rkd_online.errors import ClusterError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class EngineRequest:
+    """One sequence for the engine. The callbacks run on the engine's thread: ``on_finish`` once, or
+    ``on_error``, which can come more than once."""
+
+    prompt_ids: list[int]
+    params: SamplingParams
+    on_finish: Callable[[RequestOutput], None]
+    on_error: Callable[[BaseException], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Operation:
+    run: Callable[[LLMEngine], Any]
+    result: "Future[Any]"
+
+
+class EngineThread:
+    """Starts the engine and steps it until ``close``."""
+
+    def __init__(self, build: Callable[[], LLMEngine], *, start_timeout: float = 300.0) -> None:
+        self._build = build
+        self._commands: queue.SimpleQueue[_Operation | None] = queue.SimpleQueue()
+        self._running: dict[str, EngineRequest] = {}
+        self._next_id = 0
+        self._failure: BaseException | None = None
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._main, name="rkd-engine", daemon=True)
+        self._thread.start()
+        self.call(lambda engine: None).result(start_timeout)
+
+    def call(self, operation: Callable[[LLMEngine], T]) -> "Future[T]":
+        """Run ``operation`` on the engine's thread, between two steps."""
+        future: Future[T] = Future()
+        with self._lock:
+            if self._failure is not None:
+                future.set_exception(self._failure)
+            else:
+                self._commands.put(_Operation(operation, future))
+        return future
+
+    def submit(self, requests: list[EngineRequest]) -> None:
+        """Enqueue all requests before the engine takes its next step."""
+
+        def enqueue(engine: LLMEngine) -> None:
+            for request in requests:
+                key = str(self._next_id)
+                self._next_id += 1
+                engine.add_request(
+                    key, {"prompt_token_ids": request.prompt_ids}, request.params
+                )
+                self._running[key] = request
+
+        def report(done: "Future[None]") -> None:
+            error = done.exception()
+            if error is not None:
+                for request in requests:
+                    request.on_error(error)
+
+        self.call(enqueue).add_done_callback(report)
+
+    def close(self, timeout: float = 30.0) -> None:
+        """Stop stepping and shut the engine down."""
+        self._commands.put(None)
+        self._thread.join(timeout)
+        if self._thread.is_alive():
+            raise ClusterError(f"the engine's thread did not end within {timeout:.0f} s")
+
+    def _main(self) -> None:
+        try:
+            engine = self._build()
+            while self._run_commands(engine):
+                for output in engine.step():
+                    self._deliver(output)
+            engine.engine_core.shutdown()
+            self._fail(ClusterError("the engine is closed"))
+        except BaseException as error:
+            self._fail(error)
+
+    def _run_commands(self, engine: LLMEngine) -> bool:
+        """Run what is queued, waiting while there is nothing to step; False at the end."""
+        while True:
+            idle = not engine.has_unfinished_requests()
+            try:
+                command = self._commands.get(block=idle)
+            except queue.Empty:
+                return True
+            if command is None:
+                return False
+            try:
+                command.result.set_result(command.run(engine))
+            except BaseException as error:
+                command.result.set_exception(error)
+                raise
+
+    def _deliver(self, output: Any) -> None:
+        if isinstance(output, RequestOutput) and output.finished:
+            self._running.pop(output.request_id).on_finish(output)
+
+    def _fail(self, error: BaseException) -> None:
+        """Fail what is pending now, and with it whatever comes later."""
+        with self._lock:
+            self._failure = error
+        for request in self._running.values():
+            request.on_error(error)
+        self._running.clear()
+        while not self._commands.empty():
+            command = self._commands.get()
+            if command is not None:
+                command.result.set_exception(error)

@@ -1,0 +1,20 @@
+"""What an engine is started with. Imports no vLLM, so that a driver can hold it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from rkd_online.types import WeightVersion
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """What an engine is started with. ``end_token_ids`` end a completion."""
+
+    model: Path
+    end_token_ids: tuple[int, ...]
+    context_length: int
+    max_sequences: int
+    kv_cache_bytes: int
+    device: Literal["cpu", "cuda"]
+    version: WeightVersion = 0

@@ -1,0 +1,95 @@
+"""The job: everything that a user asks for, in one validated record."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, PositiveInt, StringConstraints, model_validator
+
+from rkd_online.spec.algorithm import TEACHER_METHODS, Algorithm
+from rkd_online.spec.base import SpecModel
+from rkd_online.spec.resources import PolicySpec, Resources, Seed, TeacherSpec
+from rkd_online.spec.task import ChatPrompt, Prompt, Reward, Task, VerifierReward
+from rkd_online.spec.training import CheckpointSpec, EvaluationSpec, OptimizerSpec, RolloutSpec
+
+JobName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
+
+
+class JobSpec(SpecModel):
+    """One distillation job."""
+
+    version: Literal[1]
+    """Version of this format."""
+    name: JobName
+    """Lower-case letters, digits and dashes, 40 at most."""
+    policy: PolicySpec
+    """The model that is trained."""
+    teacher: TeacherSpec | None = None
+    """The model that guides it; needed by every algorithm that uses a teacher."""
+    task: Task
+    """Where prompts and reference answers come from."""
+    prompt: Prompt = ChatPrompt()
+    """How a problem becomes a prompt."""
+    rewards: Annotated[tuple[Reward, ...], Field(min_length=1)] = (VerifierReward(),)
+    """Parts of the reward; their weighted sum is what the policy maximizes."""
+    correct_at: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """A rollout is correct when the verifier's part is at least this."""
+    algorithm: Algorithm
+    """The objective of the update."""
+    rollout: RolloutSpec = RolloutSpec()
+    """What is sampled for each step."""
+    optimizer: OptimizerSpec = OptimizerSpec()
+    """How weights are updated."""
+    steps: PositiveInt
+    """Steps of the whole job."""
+    evaluation: EvaluationSpec = EvaluationSpec()
+    """How the result is measured."""
+    checkpoint: CheckpointSpec = CheckpointSpec()
+    """Which checkpoints are written and kept."""
+    resources: Resources = Resources()
+    """What each role runs on."""
+    seed: Seed = 0
+    """Seed of sampling and prompt order; the same spec and seed give the same run."""
+
+    @model_validator(mode="after")
+    def _teacher_fits_algorithm(self) -> Self:
+        needs = self.algorithm.type in TEACHER_METHODS
+        if needs and self.teacher is None:
+            raise ValueError(
+                f"algorithm.type {self.algorithm.type!r} needs a teacher: add teacher.model"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _temperature_fits_scorer(self) -> Self:
+        warm = self.rollout.temperature != 1.0
+        if warm and self.teacher is not None and self.teacher.scorer.type == "vllm":
+            raise ValueError(
+                f"rollout.temperature {self.rollout.temperature} does not fit teacher.scorer.type "
+                "'vllm', whose log-probs are always at temperature 1: set rollout.temperature 1.0 "
+                "or teacher.scorer.type 'transformers'"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _minibatches_fit_step(self) -> Self:
+        if self.rollout.prompts_per_step % self.optimizer.minibatches:
+            raise ValueError(
+                f"optimizer.minibatches {self.optimizer.minibatches} does not divide "
+                f"rollout.prompts_per_step {self.rollout.prompts_per_step}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _one_verifier(self) -> Self:
+        verifiers = sum(reward.type == "verifier" for reward in self.rewards)
+        if verifiers != 1:
+            raise ValueError(f"rewards need exactly one of type 'verifier', found {verifiers}")
+        return self
+
+    @model_validator(mode="after")
+    def _terms_in_order(self) -> Self:
+        task = self.task
+        if task.type == "chain_sum" and task.min_terms > task.max_terms:
+            raise ValueError(
+                f"task.min_terms {task.min_terms} is above task.max_terms {task.max_terms}"
+            )
+        return self

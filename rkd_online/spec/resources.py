@@ -1,0 +1,82 @@
+"""Models and what each role gets to run on."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, PositiveInt
+
+from rkd_online.spec.base import SpecModel
+
+
+class PolicySpec(SpecModel):
+    """The model that is trained."""
+
+    model: str
+    """Folder in Hugging Face format, ``zoo:PAIR/NAME`` for a bundled one, or ``hf:ORG/NAME@REVISION``."""
+
+
+class TransformersScorer(SpecModel):
+    """Teacher log-probs by a plain forward pass; applies any rollout temperature."""
+
+    type: Literal["transformers"] = "transformers"
+    """Names this scorer."""
+
+
+class VllmScorer(SpecModel):
+    """Teacher log-probs by vLLM's prompt log-probs, which are always at temperature 1."""
+
+    type: Literal["vllm"]
+    """Names this scorer."""
+
+
+Scorer = Annotated[TransformersScorer | VllmScorer, Field(discriminator="type")]
+
+
+class TeacherSpec(SpecModel):
+    """The frozen model whose judgement of each token guides the update."""
+
+    model: str
+    """Folder in Hugging Face format, ``zoo:PAIR/NAME`` for a bundled one, or ``hf:ORG/NAME@REVISION``."""
+    scorer: Scorer = TransformersScorer()
+    """How its log-probs are computed."""
+
+
+class GeneratorResources(SpecModel):
+    """Each generator is one vLLM engine in one actor."""
+
+    count: PositiveInt = 1
+    """Number of generators."""
+    cpus: NonNegativeFloat = 1.0
+    """Logical CPUs reserved for each."""
+    gpus: NonNegativeFloat = 0.0
+    """GPUs reserved for each."""
+    kv_cache_mib: PositiveInt = 256
+    """Memory of each engine's key-value cache, in MiB."""
+    max_sequences: PositiveInt = 256
+    """Sequences that one engine decodes at once."""
+
+
+class WorkerResources(SpecModel):
+    """What one actor reserves."""
+
+    cpus: NonNegativeFloat = 1.0
+    """Logical CPUs reserved."""
+    gpus: NonNegativeFloat = 0.0
+    """GPUs reserved."""
+    threads: PositiveInt = 1
+    """Threads of its tensor operations on CPU."""
+
+
+class Resources(SpecModel):
+    """The share of the cluster that a job takes."""
+
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Device of all three roles."""
+    generator: GeneratorResources = GeneratorResources()
+    """The generators."""
+    scorer: WorkerResources = WorkerResources()
+    """The teacher scorer."""
+    learner: WorkerResources = WorkerResources()
+    """The learner."""
+
+
+Seed = Annotated[int, Field(ge=0, lt=2**31)]

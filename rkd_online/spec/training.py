@@ -1,0 +1,95 @@
+"""How the policy is sampled, updated, evaluated and saved."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+from rkd_online.spec.base import SpecModel
+
+
+class RolloutSpec(SpecModel):
+    """What is sampled for each step."""
+
+    prompts_per_step: PositiveInt = 32
+    """Prompts (groups) in one step."""
+    group_size: Annotated[int, Field(ge=2)] = 8
+    """Siblings sampled for one prompt; an advantage needs at least 2."""
+    temperature: Annotated[float, Field(gt=0, le=2)] = 1.0
+    """Sampling temperature of training rollouts; the learner divides its logits by the same."""
+    max_new_tokens: PositiveInt = 64
+    """Longest completion, end token included."""
+    timeout_seconds: PositiveFloat = 600.0
+    """A step whose groups have not all come within this time ends the attempt with an error."""
+
+
+class ConstantSchedule(SpecModel):
+    """The learning rate stays as it is after warm-up."""
+
+    type: Literal["constant"] = "constant"
+    """Names this schedule."""
+    warmup_steps: NonNegativeInt = 0
+    """Steps of linear warm-up from 0."""
+
+
+class DecaySchedule(SpecModel):
+    """The learning rate falls to ``final_fraction`` of its peak at the last step."""
+
+    type: Literal["linear", "cosine"]
+    """Shape of the fall."""
+    warmup_steps: NonNegativeInt = 0
+    """Steps of linear warm-up from 0."""
+    final_fraction: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share of the peak learning rate that is left at the last step."""
+
+
+Schedule = Annotated[ConstantSchedule | DecaySchedule, Field(discriminator="type")]
+
+
+class OptimizerSpec(SpecModel):
+    """AdamW on float32 master weights."""
+
+    learning_rate: PositiveFloat = 1e-6
+    """Peak learning rate."""
+    schedule: Schedule = ConstantSchedule()
+    """Warm-up and decay of the learning rate."""
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (
+        0.9,
+        0.999,
+    )
+    """AdamW's two decay rates."""
+    epsilon: PositiveFloat = 1e-8
+    """AdamW's epsilon."""
+    weight_decay: NonNegativeFloat = 0.0
+    """AdamW's decoupled weight decay."""
+    max_gradient_norm: PositiveFloat = 1.0
+    """Gradients are scaled down to this norm."""
+    minibatches: PositiveInt = 1
+    """Optimizer steps over one step's rollouts, each on its own share of the groups."""
+    epochs: PositiveInt = 1
+    """Passes over one step's rollouts."""
+    micro_batch_tokens: PositiveInt = 16_384
+    """Tokens, padding included, in one forward and backward pass."""
+
+
+class EvaluationSpec(SpecModel):
+    """How teacher, student before and student after are compared."""
+
+    prompts: PositiveInt = 256
+    """Held-out prompts in the report."""
+    samples: PositiveInt = 4
+    """Samples per prompt at temperature 1."""
+    every: NonNegativeInt = 0
+    """Steps between evaluations on the validation split; 0 for none."""
+    every_prompts: PositiveInt = 64
+    """Prompts of each such evaluation, one sample each."""
+
+
+class CheckpointSpec(SpecModel):
+    """Which checkpoints are written and kept."""
+
+    every: PositiveInt = 20
+    """Steps between checkpoints; the last step always writes one."""
+    keep: PositiveInt = 3
+    """Newest checkpoints kept, beside step 0 and the best."""
+    best_metric: str = "reward/mean"
+    """Metric by which the best checkpoint is chosen; the highest is kept."""

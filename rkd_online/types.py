@@ -1,0 +1,206 @@
+"""Boundary types: what one stage hands to the next.
+
+Each stage returns a new frozen type. Token streams are ``array.array``: compact, picklable, read by
+torch without a copy and part of the standard library. Aligned lengths are checked here, where a
+record is made, and the message gives both lengths.
+
+``TokenIds`` has typecode ``q``. ``Logprobs`` are natural logarithms, one per completion token,
+typecode ``f``.
+"""
+
+from array import array
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    TokenIds: TypeAlias = array[int]
+    Logprobs: TypeAlias = array[float]
+else:  # array.array takes no subscript before Python 3.12
+    TokenIds = array
+    Logprobs = array
+
+WeightVersion: TypeAlias = int
+"""0 is the policy as loaded, n the policy after n updates. Step n turns version n-1 into n."""
+
+Split: TypeAlias = Literal["train", "validation", "test"]
+FinishReason: TypeAlias = Literal["stop", "length"]
+
+
+def token_ids(values: Iterable[int]) -> TokenIds:
+    """A token stream from plain integers."""
+    return array("q", values)
+
+
+def logprobs(values: Iterable[float]) -> Logprobs:
+    """A log-probability stream from plain floats."""
+    return array("f", values)
+
+
+def _aligned(what: str, found: int, tokens: int) -> None:
+    if found != tokens:
+        raise ValueError(f"{what} has {found} entries for {tokens} completion tokens")
+
+
+@dataclass(frozen=True, slots=True)
+class PromptItem:
+    """One prompt, tokenized. ``split`` and ``index`` find its problem in the task again."""
+
+    id: str
+    split: Split
+    index: int
+    token_ids: TokenIds
+    answer: str
+    task: str
+    difficulty: str
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingRequest:
+    """One group to sample: a prompt, one seed per sibling and the distribution to sample from.
+
+    ``temperature`` 0 is greedy. ``group_id`` is the caller's name for the group.
+    """
+
+    group_id: int
+    prompt: PromptItem
+    seeds: tuple[int, ...]
+    temperature: float
+    top_p: float
+    max_new_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class VersionSpan:
+    """Completion tokens ``start`` to ``end`` (exclusive) were sampled with weight ``version``."""
+
+    version: WeightVersion
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """One sampled completion. ``index`` is its place among its siblings.
+
+    ``completion_ids`` ends with the end token where ``finish_reason`` is ``stop``.
+    ``sampler_logprobs`` are of the distribution that was sampled (after temperature and top-p).
+    """
+
+    index: int
+    completion_ids: TokenIds
+    sampler_logprobs: Logprobs
+    version_spans: tuple[VersionSpan, ...]
+    finish_reason: FinishReason
+
+    def __post_init__(self) -> None:
+        tokens = len(self.completion_ids)
+        _aligned("sampler_logprobs", len(self.sampler_logprobs), tokens)
+        covered = [(span.start, span.end) for span in self.version_spans]
+        bounds = [0, *(end for _, end in covered)]
+        if [start for start, _ in covered] != bounds[:-1] or bounds[-1] != tokens:
+            raise ValueError(f"version spans {covered} do not cover {tokens} completion tokens")
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutGroup:
+    """The siblings of one prompt."""
+
+    group_id: int
+    prompt: PromptItem
+    rollouts: tuple[Rollout, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredRollout:
+    """A rollout with its reward and what the teacher thinks of each of its tokens.
+
+    ``reward_parts`` are the named parts before weighting, ``correctness`` the verifier's part alone.
+    ``teacher_logprobs`` is None exactly when the job has no teacher.
+    """
+
+    rollout: Rollout
+    reward: float
+    reward_parts: dict[str, float]
+    correctness: float
+    teacher_logprobs: Logprobs | None
+
+    def __post_init__(self) -> None:
+        if self.teacher_logprobs is not None:
+            tokens = len(self.rollout.completion_ids)
+            _aligned("teacher_logprobs", len(self.teacher_logprobs), tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredGroup:
+    """The scored siblings of one prompt."""
+
+    group_id: int
+    prompt: PromptItem
+    rollouts: tuple[ScoredRollout, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRow:
+    """One sequence to learn from, with the statistics that its whole group gave it."""
+
+    group_id: int
+    prompt_ids: TokenIds
+    completion_ids: TokenIds
+    sampler_logprobs: Logprobs
+    teacher_logprobs: Logprobs | None
+    advantage: float
+    correct: bool
+
+    def __post_init__(self) -> None:
+        tokens = len(self.completion_ids)
+        _aligned("sampler_logprobs", len(self.sampler_logprobs), tokens)
+        if self.teacher_logprobs is not None:
+            _aligned("teacher_logprobs", len(self.teacher_logprobs), tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingBatch:
+    """All rows of one step. ``temperature`` is the one they were sampled at.
+
+    Step n makes weight version n; ``oldest_version`` is the oldest that sampled any of its tokens.
+    """
+
+    step: int
+    rows: tuple[TrainingRow, ...]
+    temperature: float
+    oldest_version: WeightVersion
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateResult:
+    """What an update made. ``old_logprobs`` are aligned with the batch's rows, for the record."""
+
+    version: WeightVersion
+    metrics: dict[str, float]
+    old_logprobs: tuple[Logprobs, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedWeights:
+    """Where one weight version lies. Never tensors: those take the engine's own way.
+
+    ``digest`` is over the written bytes. ``probe_logprobs`` are the learner's log-probs of the
+    fixed probe under exactly these weights.
+    """
+
+    version: WeightVersion
+    location: str
+    digest: str
+    probe_logprobs: Logprobs
+
+
+@dataclass(frozen=True, slots=True)
+class StepReport:
+    """What one step did. ``timings`` are seconds by stage."""
+
+    step: int
+    version: WeightVersion
+    staleness: int
+    timings: dict[str, float]
+    metrics: dict[str, float] = field(default_factory=dict)

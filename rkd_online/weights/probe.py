@@ -1,0 +1,45 @@
+"""The fixed probe: a short token sequence whose log-probs tell which weights an engine runs.
+
+A digest of the pushed tensors cannot tell: an engine can hold the right tensors and compute with
+an old packed copy. Log-probs cannot be wrong unnoticed.
+"""
+
+from collections.abc import Sequence
+
+from rkd_online.errors import WeightSyncError
+from rkd_online.types import Logprobs, TokenIds, WeightVersion, token_ids
+
+PROBE_TOLERANCE = 1e-4
+"""Largest difference in nats, float32 against float32."""
+
+PROBE_LENGTH = 48
+_MULTIPLIER, _INCREMENT, _MODULUS = 1_103_515_245, 12_345, 2**31
+
+
+def probe_ids(vocabulary: int, context: int) -> TokenIds:
+    """Token ids spread over the whole vocabulary by a linear congruential generator."""
+    state, ids = 1, []
+    for _ in range(min(PROBE_LENGTH, context - 1)):
+        state = (state * _MULTIPLIER + _INCREMENT) % _MODULUS
+        ids.append(state * vocabulary // _MODULUS)
+    return token_ids(ids)
+
+
+def check_probe(
+    version: WeightVersion, learner: Logprobs, generators: Sequence[Logprobs]
+) -> float:
+    """The largest difference over all generators, in nats.
+
+    Raises WeightSyncError naming the first generator that is off by more than the tolerance.
+    """
+    worst = 0.0
+    for index, generator in enumerate(generators):
+        difference = max(abs(a - b) for a, b in zip(learner, generator, strict=True))
+        if not difference <= PROBE_TOLERANCE:
+            raise WeightSyncError(
+                f"weight version {version} is not accepted: on the fixed probe generator {index} "
+                f"differs from the learner by {difference:.3g} nats, more than {PROBE_TOLERANCE:g}; "
+                "the engine does not compute with the weights that were published"
+            )
+        worst = max(worst, difference)
+    return worst
