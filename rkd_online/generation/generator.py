@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from rkd_online.inference.engine import Engine
 from rkd_online.inference.settings import EngineSettings
@@ -16,6 +17,7 @@ from rkd_online.types import (
     TokenIds,
 )
 from rkd_online.weights.files import check_digest
+from rkd_online.weights.transfer import ON_DEVICE
 
 
 class PolicyGenerator:
@@ -55,9 +57,17 @@ class PolicyGenerator:
     async def load_weights(self, weights: PublishedWeights) -> Logprobs:
         """Swap to a published version; returns the fixed probe's log-probs under it."""
         with self._clock.busy("publish"):
-            await asyncio.to_thread(check_digest, weights)
-            await self._engine.load_weights(Path(weights.location), weights.version)
+            if weights.location.startswith(ON_DEVICE):
+                await self._engine.commit(weights.version)
+            else:
+                await asyncio.to_thread(check_digest, weights)
+                await self._engine.load_weights(Path(weights.location), weights.version)
             return (await self._engine.prompt_logprobs([self._probe_ids]))[0]
+
+    async def transfer(self, verb: str, *args: dict[str, Any]) -> None:
+        """One verb of the learner's device-to-device transfer."""
+        with self._clock.busy("publish"):
+            await self._engine.transfer(verb, *args)
 
     async def busy_spans(self) -> list[BusySpan]:
         """When this generator worked since the last call."""

@@ -15,34 +15,42 @@ class Sampler(Protocol):
         ...
 
 
-async def sample_all(
-    samplers: Sequence[Sampler], requests: Sequence[SamplingRequest]
-) -> AsyncIterator[RolloutGroup]:
-    """Groups of all samplers as they end.
+class GeneratorPool:
+    """Deals requests to its generators and merges what they give."""
 
-    Request i goes to sampler i modulo their number, siblings together: which sequences share an
-    engine is then a function of the requests alone.
-    """
-    finished: asyncio.Queue[RolloutGroup | BaseException] = asyncio.Queue()
+    def __init__(self, samplers: Sequence[Sampler]) -> None:
+        self._samplers = samplers
 
-    async def drain(sampler: Sampler, share: Sequence[SamplingRequest]) -> None:
+    async def sample(self, requests: Sequence[SamplingRequest]) -> AsyncIterator[RolloutGroup]:
+        """Groups of all generators as they end.
+
+        Request i goes to generator i modulo their number, siblings together: which sequences share
+        an engine is then a function of the requests alone.
+        """
+        finished: asyncio.Queue[RolloutGroup | Exception] = asyncio.Queue()
+        count = len(self._samplers)
+        tasks = [
+            asyncio.create_task(_drain(sampler, requests[index::count], finished))
+            for index, sampler in enumerate(self._samplers)
+        ]
         try:
-            async for group in sampler.sample(share):
-                finished.put_nowait(group)
-        except Exception as error:
-            finished.put_nowait(error)
+            for _ in requests:
+                item = await finished.get()
+                if isinstance(item, Exception):
+                    raise item
+                yield item
+        finally:
+            for task in tasks:
+                task.cancel()
 
-    count = len(samplers)
-    tasks = [
-        asyncio.create_task(drain(sampler, requests[index::count]))
-        for index, sampler in enumerate(samplers)
-    ]
+
+async def _drain(
+    sampler: Sampler,
+    requests: Sequence[SamplingRequest],
+    finished: "asyncio.Queue[RolloutGroup | Exception]",
+) -> None:
     try:
-        for _ in requests:
-            item = await finished.get()
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-    finally:
-        for task in tasks:
-            task.cancel()
+        async for group in sampler.sample(requests):
+            finished.put_nowait(group)
+    except Exception as error:  # raised again where the groups are read
+        finished.put_nowait(error)

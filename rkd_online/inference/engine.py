@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from vllm.engine.arg_utils import EngineArgs
 from vllm.outputs import CompletionOutput, RequestOutput
@@ -76,6 +77,14 @@ class Engine:
         """
         await asyncio.wrap_future(self._thread.call(lambda llm: _swap(llm, path, version)))
 
+    async def transfer(self, verb: str, *args: dict[str, Any]) -> None:
+        """One verb of vLLM's weight-transfer protocol, sent by the learner's end of it."""
+        await asyncio.wrap_future(self._thread.call(lambda llm: llm.collective_rpc(verb, args=args)))
+
+    async def commit(self, version: WeightVersion) -> None:
+        """Count what was transferred as ``version`` and forget what older weights computed."""
+        await asyncio.wrap_future(self._thread.call(lambda llm: _commit(llm, version)))
+
     def close(self) -> None:
         """Shut the engine down."""
         self._thread.close()
@@ -105,7 +114,9 @@ def _build(settings: EngineSettings) -> LLMEngine:
         max_num_seqs=settings.max_sequences,
         kv_cache_memory_bytes=settings.kv_cache_bytes,
         logprobs_mode="processed_logprobs",
-        weight_transfer_config={"backend": FILE_BACKEND},
+        weight_transfer_config={
+            "backend": FILE_BACKEND if settings.transfer == "file" else settings.transfer
+        },
         disable_log_stats=True,
     )
     engine = LLMEngine.from_engine_args(args, enable_multiprocessing=False)
@@ -117,6 +128,10 @@ def _swap(engine: LLMEngine, path: Path, version: WeightVersion) -> None:
     engine.collective_rpc("start_weight_update")
     engine.collective_rpc("update_weights", args=({"path": str(path)},))
     engine.collective_rpc("finish_weight_update")
+    _commit(engine, version)
+
+
+def _commit(engine: LLMEngine, version: WeightVersion) -> None:
     engine.set_weight_version(str(version))
     engine.reset_prefix_cache(reset_running_requests=True)
 

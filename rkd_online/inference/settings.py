@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from rkd_online.types import WeightVersion
+from rkd_online.weights.transfer import Transfer
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,4 +18,5 @@ class EngineSettings:
     max_sequences: int
     kv_cache_bytes: int
     device: Literal["cpu", "cuda"]
+    transfer: Transfer
     version: WeightVersion = 0

@@ -34,8 +34,10 @@ def check_probe(
     """
     worst = 0.0
     for index, generator in enumerate(generators):
-        difference = max(abs(a - b) for a, b in zip(learner, generator, strict=True))
-        if not difference <= PROBE_TOLERANCE:
+        differences = [abs(a - b) for a, b in zip(learner, generator, strict=True)]
+        difference = max(differences)
+        # A NaN compares false with everything, so it must fail here rather than hide in max().
+        if not all(value <= PROBE_TOLERANCE for value in differences):
             raise WeightSyncError(
                 f"weight version {version} is not accepted: on the fixed probe generator {index} "
                 f"differs from the learner by {difference:.3g} nats, more than {PROBE_TOLERANCE:g}; "

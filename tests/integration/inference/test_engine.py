@@ -86,6 +86,7 @@ def pair(
             max_sequences=64,
             kv_cache_bytes=32 << 20,
             device="cpu",
+            transfer="file",
         )
     )
     model = AutoModelForCausalLM.from_pretrained(folder / "model", dtype=torch.float32).eval()

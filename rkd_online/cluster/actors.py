@@ -1,0 +1,116 @@
+"""Actor shells: each builds one plain worker in its own process and passes calls on."""
+
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import ray
+
+from rkd_online.cluster.transfer import GeneratorsClient, free_rendezvous
+from rkd_online.learning.outlets import DeviceOutlet
+from rkd_online.metrics.busy import BusySpan
+from rkd_online.run.setup import JobSetup
+from rkd_online.run.workers import build_generator, build_learner, build_scorer, connect_by_file
+from rkd_online.types import (
+    Logprobs,
+    PublishedWeights,
+    RolloutGroup,
+    SamplingRequest,
+    ScoredGroup,
+    TrainingBatch,
+    UpdateResult,
+    WeightVersion,
+)
+from rkd_online.weights.transfer import transfer_for
+
+
+@ray.remote
+class GeneratorActor:
+    """One vLLM engine."""
+
+    def __init__(self, setup: JobSetup, model: Path) -> None:
+        self._worker = build_generator(setup, model)
+
+    async def ready(self) -> None:
+        """Answers when the engine runs."""
+
+    async def sample(self, requests: Sequence[SamplingRequest]) -> AsyncIterator[RolloutGroup]:
+        async for group in self._worker.sample(requests):
+            yield group
+
+    async def load_weights(self, weights: PublishedWeights) -> Logprobs:
+        return await self._worker.load_weights(weights)
+
+    async def transfer(self, verb: str, *args: dict[str, Any]) -> None:
+        await self._worker.transfer(verb, *args)
+
+    async def busy_spans(self) -> list[BusySpan]:
+        return await self._worker.busy_spans()
+
+    async def close(self) -> None:
+        await self._worker.close()
+
+
+@ray.remote
+class ScorerActor:
+    """The teacher and the rewards."""
+
+    def __init__(self, setup: JobSetup) -> None:
+        self._worker = build_scorer(setup)
+
+    async def ready(self) -> None:
+        """Answers when the teacher is loaded."""
+
+    async def score(self, group: RolloutGroup) -> ScoredGroup:
+        return await self._worker.score(group)
+
+    async def reward(self, group: RolloutGroup) -> ScoredGroup:
+        return await self._worker.reward(group)
+
+    async def busy_spans(self) -> list[BusySpan]:
+        return await self._worker.busy_spans()
+
+    async def close(self) -> None:
+        await self._worker.close()
+
+
+@ray.remote
+class LearnerActor:
+    """The policy that is trained."""
+
+    def __init__(self, setup: JobSetup) -> None:
+        self._setup = setup
+        self._worker = build_learner(setup)
+
+    async def ready(self) -> None:
+        """Answers when the policy is loaded."""
+
+    async def connect(self, generators: list[Any]) -> None:
+        """Open the way that weights take to these generator actors."""
+        transfer = transfer_for(self._setup.spec.resources)
+        if transfer == "file":
+            await connect_by_file(self._worker, self._setup)
+            return
+        client = GeneratorsClient(generators)
+        rendezvous = free_rendezvous(len(generators))
+        await self._worker.connect(
+            lambda learner: DeviceOutlet(transfer, rendezvous, client, learner)
+        )
+
+    async def update(self, batch: TrainingBatch) -> UpdateResult:
+        return await self._worker.update(batch)
+
+    async def publish(self) -> PublishedWeights:
+        return await self._worker.publish()
+
+    async def save(self, folder: Path, progress: dict[str, int]) -> None:
+        await self._worker.save(folder, progress)
+
+    async def restore(self, folder: Path) -> WeightVersion:
+        return await self._worker.restore(folder)
+
+    async def busy_spans(self) -> list[BusySpan]:
+        return await self._worker.busy_spans()
+
+    async def close(self) -> None:
+        await self._worker.close()

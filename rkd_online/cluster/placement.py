@@ -1,0 +1,70 @@
+"""Room for a job's actors: all of it or none, with the arithmetic when there is none."""
+
+import asyncio
+from dataclasses import dataclass
+
+import ray
+from ray.util.placement_group import PlacementGroup, placement_group, remove_placement_group
+
+from rkd_online.errors import ClusterError
+from rkd_online.spec.resources import GeneratorResources, Resources, WorkerResources
+
+Bundle = dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """A reserved placement group: bundle 0 the learner, 1 the scorer, then the generators."""
+
+    group: PlacementGroup
+    bundles: tuple[Bundle, ...]
+
+    def release(self) -> None:
+        """Give the room back."""
+        remove_placement_group(self.group)
+
+
+def bundles(resources: Resources) -> tuple[Bundle, ...]:
+    """What each actor reserves: the learner, the scorer, then each generator."""
+    generators = [_bundle(resources.generator)] * resources.generator.count
+    return (_bundle(resources.learner), _bundle(resources.scorer), *generators)
+
+
+def _bundle(worker: WorkerResources | GeneratorResources) -> Bundle:
+    return {"CPU": worker.cpus} | ({"GPU": worker.gpus} if worker.gpus else {})
+
+
+async def reserve(resources: Resources, job: str, timeout: float) -> Placement:
+    """Reserve room for all actors of a job at once.
+
+    Raises ClusterError with the arithmetic when the cluster cannot hold them, and when it is full
+    for longer than ``timeout`` seconds.
+    """
+    wanted = bundles(resources)
+    check_fits(wanted, ray.cluster_resources())
+    group = placement_group(list(wanted), strategy="PACK", name=f"rkd:{job}")
+    if not await asyncio.to_thread(group.wait, timeout):
+        free = ray.available_resources()
+        remove_placement_group(group)
+        raise ClusterError(
+            f"the cluster had no room for job {job} within {timeout:.0f} s: it needs "
+            f"{_sums(wanted)}, free are {free.get('CPU', 0):g} CPU and {free.get('GPU', 0):g} GPU"
+        )
+    return Placement(group, wanted)
+
+
+def check_fits(wanted: tuple[Bundle, ...], total: dict[str, float]) -> None:
+    """Refuse a job that the whole cluster, empty, could not hold."""
+    for name in ("CPU", "GPU"):
+        parts = [bundle.get(name, 0.0) for bundle in wanted]
+        if sum(parts) > total.get(name, 0.0):
+            raise ClusterError(
+                f"the job needs {sum(parts):g} {name} ({' + '.join(f'{part:g}' for part in parts)} "
+                f"for learner, scorer and generators), the cluster has {total.get(name, 0.0):g}: "
+                "lower resources.*.cpus / gpus or resources.generator.count, or add nodes"
+            )
+
+
+def _sums(wanted: tuple[Bundle, ...]) -> str:
+    totals = {name: sum(bundle.get(name, 0.0) for bundle in wanted) for name in ("CPU", "GPU")}
+    return f"{totals['CPU']:g} CPU and {totals['GPU']:g} GPU"

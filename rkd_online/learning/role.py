@@ -1,0 +1,70 @@
+"""The learner as the loop calls it: one thread that updates, publishes and saves."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from rkd_online.errors import WeightSyncError
+from rkd_online.learning.learner import PolicyLearner
+from rkd_online.learning.outlets import Outlet
+from rkd_online.metrics.busy import BusyClock, BusySpan
+from rkd_online.types import PublishedWeights, TokenIds, TrainingBatch, UpdateResult, WeightVersion
+
+T = TypeVar("T")
+
+
+class LearnerRole:
+    """A PolicyLearner and the outlet that its weights leave by.
+
+    ``build`` and ``open_outlet`` run in the learner's thread.
+    """
+
+    def __init__(self, build: Callable[[], PolicyLearner], probe_ids: TokenIds) -> None:
+        # Thread counts and random states of torch belong to a thread: all work stays in this one.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="rkd-learner")
+        self._learner = self._thread.submit(build).result()
+        self._outlet: Outlet | None = None
+        self._probe_ids = probe_ids
+        self._clock = BusyClock("learner")
+
+    async def connect(self, open_outlet: Callable[[PolicyLearner], Outlet]) -> None:
+        """Open the outlet; before the first ``publish``."""
+        self._outlet = await self._run("connect", partial(open_outlet, self._learner))
+
+    async def update(self, batch: TrainingBatch) -> UpdateResult:
+        """One step on a batch."""
+        return await self._run("update", partial(self._learner.update, batch))
+
+    async def publish(self) -> PublishedWeights:
+        """Write the current weights, whole, for the generators."""
+        return await self._run("publish", self._publish)
+
+    async def save(self, folder: Path, progress: dict[str, int]) -> None:
+        """Write a checkpoint."""
+        await self._run("checkpoint", partial(self._learner.save, folder, progress))
+
+    async def restore(self, folder: Path) -> WeightVersion:
+        """Continue from a checkpoint; returns its version."""
+        return await self._run("restore", partial(self._learner.restore, folder))
+
+    async def busy_spans(self) -> list[BusySpan]:
+        """When this learner worked since the last call."""
+        return self._clock.take()
+
+    async def close(self) -> None:
+        """Withdraw the published versions."""
+        if self._outlet is not None:
+            await self._run("close", self._outlet.close)
+        self._thread.shutdown()
+
+    def _publish(self) -> PublishedWeights:
+        if self._outlet is None:
+            raise WeightSyncError("the learner publishes before it is connected to an outlet")
+        return self._outlet.publish(self._learner, self._learner.probe(self._probe_ids))
+
+    async def _run(self, stage: str, work: Callable[[], T]) -> T:
+        with self._clock.busy(stage):
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work)

@@ -1,0 +1,44 @@
+"""All workers in this process, without Ray."""
+
+from pathlib import Path
+
+from rkd_online.inference.environment import prepare_engine_process
+from rkd_online.run.roles import Generator
+from rkd_online.run.setup import JobSetup
+from rkd_online.run.workers import (
+    build_generator,
+    build_learner,
+    build_scorer,
+    connect_by_file,
+)
+
+
+class LocalWorkforce:
+    """One generator, the scorer and the learner, as plain objects."""
+
+    def __init__(self, setup: JobSetup) -> None:
+        prepare_engine_process(setup.spec.resources.device)
+        self._setup = setup
+        self.generators = [build_generator(setup, setup.policy)]
+        self.scorer = build_scorer(setup)
+        self.learner = build_learner(setup)
+
+    async def ready(self) -> None:
+        """Connect the learner to the generator."""
+        await connect_by_file(self.learner, self._setup)
+
+    async def close_generators(self) -> None:
+        """End the policy's engine."""
+        for generator in self.generators:
+            await generator.close()
+        self.generators = []
+
+    async def start_generator(self, model: Path) -> Generator:
+        """An engine for another model; vLLM runs one engine in a process at a time."""
+        return build_generator(self._setup, model)
+
+    async def close(self) -> None:
+        """End all workers."""
+        await self.close_generators()
+        await self.scorer.close()
+        await self.learner.close()

@@ -1,0 +1,42 @@
+"""The prompts of each step and of each evaluation."""
+
+from rkd_online.generation.requests import training_requests
+from rkd_online.models.tokenizer import load_tokenizer
+from rkd_online.run.setup import JobSetup
+from rkd_online.tasks.build import build_task
+from rkd_online.tasks.order import PromptOrder
+from rkd_online.tasks.prompts import PromptRenderer
+from rkd_online.types import PromptItem, SamplingRequest, Split
+
+
+class PromptStream:
+    """A function of the step alone: a resumed run asks what the first would have asked."""
+
+    def __init__(self, setup: JobSetup) -> None:
+        spec = setup.spec
+        self._spec = spec
+        self._task = build_task(spec.task)
+        self._order = PromptOrder(self._task.size("train"), spec.seed)
+        self._renderer = PromptRenderer(
+            load_tokenizer(setup.policy),
+            spec.prompt,
+            task=self._task.name,
+            context=setup.context_length,
+            max_new_tokens=spec.rollout.max_new_tokens,
+        )
+
+    def requests(self, step: int) -> list[SamplingRequest]:
+        """The groups of step ``step``, which counts from 1."""
+        count = self._spec.rollout.prompts_per_step
+        indices, _ = self._order.take((step - 1) * count, count)
+        prompts = [self._item("train", index) for index in indices]
+        return training_requests(
+            prompts, step=step, seed=self._spec.seed, rollout=self._spec.rollout
+        )
+
+    def held_out(self, split: Split, count: int) -> list[PromptItem]:
+        """The first ``count`` prompts of a split, or all of it where it is smaller."""
+        return [self._item(split, index) for index in range(min(count, self._task.size(split)))]
+
+    def _item(self, split: Split, index: int) -> PromptItem:
+        return self._renderer.render(self._task.problem(split, index))

@@ -1,0 +1,79 @@
+"""From what a step did to its report: metrics of all stages, throughput, the loop's own share."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+from rkd_online.batching.statistics import batch_metrics
+from rkd_online.metrics.busy import BusySpan, covered_seconds
+from rkd_online.run.stages import StageClock
+from rkd_online.types import ScoredGroup, StepReport
+
+
+class Busy(Protocol):
+    """A role that says when it worked."""
+
+    async def busy_spans(self) -> list[BusySpan]:
+        """When it worked since the last call."""
+        ...
+
+
+class Sink(Protocol):
+    """Where reports go. A sink that fails never stops a job."""
+
+    def report(self, report: StepReport) -> None:
+        """Take one step's report."""
+        ...
+
+
+class StepReporter:
+    """Makes each step's report and hands it to the sinks."""
+
+    def __init__(self, workers: Sequence[Busy], sinks: Sequence[Sink]) -> None:
+        self._workers = workers
+        self._sinks = sinks
+
+    async def step(
+        self,
+        step: int,
+        staleness: int,
+        groups: Sequence[ScoredGroup],
+        metrics: dict[str, float],
+        clock: StageClock,
+    ) -> dict[str, float]:
+        """Report one step; returns all its metrics."""
+        spans = await asyncio.gather(*(worker.busy_spans() for worker in self._workers))
+        ended = time.time()
+        seconds = ended - clock.started
+        busy = [span for worker in spans for span in worker]
+        whole = (
+            metrics
+            | batch_metrics(groups)
+            | throughput(groups, busy, seconds)
+            | {"loop/share": 1 - covered_seconds(busy, clock.started, ended) / seconds}
+        )
+        timings = clock.seconds | {"step": seconds}
+        report = StepReport(step, step, staleness, timings, whole)
+        for sink in self._sinks:
+            sink.report(report)
+        return whole
+
+
+def throughput(
+    groups: Sequence[ScoredGroup], spans: Sequence[BusySpan], seconds: float
+) -> dict[str, float]:
+    """Rollouts and completion tokens per second of the step, and tokens per second of each role's
+    own work in it."""
+    rollouts = [scored.rollout for group in groups for scored in group.rollouts]
+    tokens = sum(len(rollout.completion_ids) for rollout in rollouts)
+    rates = {
+        "throughput/rollouts_per_second": len(rollouts) / seconds,
+        "throughput/tokens_per_second": tokens / seconds,
+    }
+    for role, stage in (("generator", "generate"), ("scorer", "score"), ("learner", "update")):
+        work = [span for span in spans if span.role == role and span.stage == stage]
+        busy = covered_seconds(work, 0.0, float("inf"))
+        if busy > 0:
+            rates[f"throughput/{role}_tokens_per_second"] = tokens / busy
+    return rates

@@ -1,0 +1,76 @@
+"""What the start of an attempt finds out once and hands to every worker."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from rkd_online.inference.settings import EngineSettings
+from rkd_online.models.load import context_length, resolve_for_run, vocabulary_size
+from rkd_online.models.tokenizer import check_same_tokenizer, end_token_ids, load_tokenizer
+from rkd_online.spec.check import check_spec
+from rkd_online.spec.job import JobSpec
+from rkd_online.types import TokenIds
+from rkd_online.weights.probe import probe_ids
+from rkd_online.weights.transfer import transfer_for
+
+SHARED_MEMORY = Path("/dev/shm")
+
+
+@dataclass(frozen=True, slots=True)
+class JobSetup:
+    """A job with its models found and checked. Picklable; the same for all workers."""
+
+    job: str
+    attempt: int
+    spec: JobSpec
+    policy: Path
+    teacher: Path | None
+    end_token_ids: tuple[int, ...]
+    context_length: int
+    probe_ids: TokenIds
+    weights_folder: Path
+
+    def engine_settings(self, model: Path) -> EngineSettings:
+        """An engine that samples ``model``, the policy or the teacher."""
+        resources = self.spec.resources
+        return EngineSettings(
+            model=model,
+            end_token_ids=self.end_token_ids,
+            context_length=self.context_length,
+            max_sequences=resources.generator.max_sequences,
+            kv_cache_bytes=resources.generator.kv_cache_mib << 20,
+            device=resources.device,
+            transfer=transfer_for(resources),
+        )
+
+
+def prepare(job: str, attempt: int, spec: JobSpec) -> JobSetup:
+    """Find both models, compare their tokenizers as transformers loads them, fix the probe.
+
+    Raises SpecError or ModelError for whatever does not fit, before any worker starts.
+    """
+    check_spec(spec)
+    policy = resolve_for_run(spec.policy.model)
+    models = [policy]
+    if spec.teacher is not None:
+        models.append(resolve_for_run(spec.teacher.model))
+    tokenizers = [load_tokenizer(model) for model in models]
+    if len(models) == 2:
+        check_same_tokenizer(tokenizers[0], tokenizers[1])
+    context = min(context_length(model) for model in models)
+    ends = {
+        end
+        for model, tokenizer in zip(models, tokenizers, strict=True)
+        for end in end_token_ids(model, tokenizer)
+    }
+    return JobSetup(
+        job=job,
+        attempt=attempt,
+        spec=spec,
+        policy=policy,
+        teacher=models[1] if spec.teacher is not None else None,
+        end_token_ids=tuple(sorted(ends)),
+        context_length=context,
+        probe_ids=probe_ids(vocabulary_size(policy), context),
+        weights_folder=SHARED_MEMORY / f"rkd-{os.getuid()}" / f"{job}-{attempt}",
+    )

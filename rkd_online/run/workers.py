@@ -1,0 +1,78 @@
+"""The workers of a job, built from its setup: plain classes, in whatever process they are needed."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rkd_online.run.setup import JobSetup
+
+if TYPE_CHECKING:
+    from rkd_online.generation.generator import PolicyGenerator
+    from rkd_online.learning.role import LearnerRole
+    from rkd_online.scoring.scorer import GroupScorer
+    from rkd_online.scoring.teacher import Teacher
+
+
+def build_generator(setup: JobSetup, model: Path) -> "PolicyGenerator":
+    """A generator that samples ``model``: the policy, or the teacher for its evaluation."""
+    from rkd_online.generation.generator import PolicyGenerator
+
+    return PolicyGenerator(setup.engine_settings(model), setup.probe_ids)
+
+
+def build_scorer(setup: JobSetup) -> "GroupScorer":
+    """The scorer, with the job's teacher if it has one."""
+    from rkd_online.models.tokenizer import load_tokenizer
+    from rkd_online.scoring.scorer import GroupScorer
+    from rkd_online.tasks.build import build_task
+    from rkd_online.tasks.rewards import RewardFunction
+
+    task = build_task(setup.spec.task)
+    return GroupScorer(
+        task=task,
+        reward=RewardFunction(setup.spec.rewards, task),
+        tokenizer=load_tokenizer(setup.policy),
+        end_token_ids=setup.end_token_ids,
+        teacher=_teacher(setup),
+    )
+
+
+def _teacher(setup: JobSetup) -> "Teacher | None":
+    from rkd_online.scoring.teacher import TransformersTeacher, VllmTeacher
+
+    if setup.spec.teacher is None or setup.teacher is None:
+        return None
+    if setup.spec.teacher.scorer.type == "vllm":
+        return VllmTeacher(setup.engine_settings(setup.teacher))
+    return TransformersTeacher(
+        setup.teacher,
+        temperature=setup.spec.rollout.temperature,
+        device=setup.spec.resources.device,
+        threads=setup.spec.resources.scorer.threads,
+    )
+
+
+def build_learner(setup: JobSetup) -> "LearnerRole":
+    """The learner; it publishes nothing before it is connected."""
+    from rkd_online.learning.learner import PolicyLearner
+    from rkd_online.learning.role import LearnerRole
+
+    spec = setup.spec
+    return LearnerRole(
+        lambda: PolicyLearner(
+            setup.policy,
+            algorithm=spec.algorithm,
+            optimizer=spec.optimizer,
+            total_steps=spec.steps,
+            device=spec.resources.device,
+            threads=spec.resources.learner.threads,
+            seed=spec.seed,
+        ),
+        setup.probe_ids,
+    )
+
+
+async def connect_by_file(learner: "LearnerRole", setup: JobSetup) -> None:
+    """Let the learner publish into the job's folder of weights."""
+    from rkd_online.learning.outlets import FileOutlet
+
+    await learner.connect(lambda _: FileOutlet(setup.weights_folder))

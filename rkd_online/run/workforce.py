@@ -1,0 +1,27 @@
+"""Who does the work of a run: the same roles in this process or on a cluster."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from rkd_online.run.roles import Generator, Learner, Scorer
+
+
+class Workforce(Protocol):
+    """The started workers of one attempt."""
+
+    generators: Sequence[Generator]
+    scorer: Scorer
+    learner: Learner
+
+    async def close_generators(self) -> None:
+        """End the policy's generators, so that another model finds room."""
+        ...
+
+    async def start_generator(self, model: Path) -> Generator:
+        """A generator for another model than the policy; the caller closes it."""
+        ...
+
+    async def close(self) -> None:
+        """End all workers."""
+        ...

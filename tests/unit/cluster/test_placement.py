@@ -1,0 +1,26 @@
+import pytest
+
+from rkd_online.cluster.placement import bundles, check_fits
+from rkd_online.errors import ClusterError
+from rkd_online.spec.resources import Resources
+
+
+def test_each_actor_reserves_its_own_bundle() -> None:
+    resources = Resources.model_validate(
+        {"generator": {"count": 2, "gpus": 1}, "learner": {"cpus": 2}, "scorer": {"cpus": 0.5}}
+    )
+    assert bundles(resources) == (
+        {"CPU": 2.0},
+        {"CPU": 0.5},
+        {"CPU": 1.0, "GPU": 1.0},
+        {"CPU": 1.0, "GPU": 1.0},
+    )
+
+
+def test_a_job_that_can_never_fit_is_refused_with_the_arithmetic() -> None:
+    wanted = ({"CPU": 2.0}, {"CPU": 1.0}, {"CPU": 1.0, "GPU": 1.0})
+    check_fits(wanted, {"CPU": 4.0, "GPU": 1.0})
+    with pytest.raises(ClusterError, match=r"needs 4 CPU \(2 \+ 1 \+ 1 .*the cluster has 3"):
+        check_fits(wanted, {"CPU": 3.0, "GPU": 1.0})
+    with pytest.raises(ClusterError, match=r"needs 1 GPU .*the cluster has 0"):
+        check_fits(wanted, {"CPU": 4.0})

@@ -1,0 +1,42 @@
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from rkd_online.errors import WeightSyncError
+from rkd_online.types import logprobs
+from rkd_online.weights.files import WeightFiles, check_digest
+
+PROBE = logprobs([-1.0])
+
+
+def test_a_published_version_holds_the_tensors_and_its_digest(tmp_path: Path) -> None:
+    tensor = torch.arange(6.0).reshape(2, 3)
+    published = WeightFiles(tmp_path).publish(4, {"a.weight": tensor}, PROBE)
+    assert published.version == 4
+    assert torch.equal(load_file(published.location)["a.weight"], tensor)
+    check_digest(published)
+
+
+def test_a_changed_file_is_refused(tmp_path: Path) -> None:
+    published = WeightFiles(tmp_path).publish(4, {"a": torch.zeros(3)}, PROBE)
+    path = Path(published.location)
+    path.write_bytes(path.read_bytes()[:-1] + b"\x01")
+    with pytest.raises(WeightSyncError, match="weight version 4 .* was changed or cut"):
+        check_digest(published)
+
+
+def test_the_current_and_the_last_version_are_kept(tmp_path: Path) -> None:
+    files = WeightFiles(tmp_path)
+    for version in range(12):
+        files.publish(version, {"a": torch.zeros(1)}, PROBE)
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["policy-000010.safetensors", "policy-000011.safetensors"]
+
+
+def test_removing_leaves_no_folder(tmp_path: Path) -> None:
+    files = WeightFiles(tmp_path / "weights")
+    files.publish(0, {"a": torch.zeros(1)}, PROBE)
+    files.remove()
+    assert not (tmp_path / "weights").exists()
