@@ -5,7 +5,7 @@ tokenizer is byte-level without merges, so any text encodes and every id below i
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from tokenizers import Tokenizer
@@ -39,7 +39,7 @@ CHAT_TEMPLATE = (
     "{% endif %}"
 )
 
-SHAPE = {
+SHAPE: dict[str, Any] = {
     "hidden_size": 64,
     "intermediate_size": 96,
     "num_hidden_layers": 2,
@@ -62,7 +62,7 @@ def tiny_tokenizer(chat_template: str | None = CHAT_TEMPLATE) -> PreTrainedToken
     backend.pre_tokenizer = ByteLevel(add_prefix_space=False, use_regex=False)
     backend.decoder = ByteLevelDecoder()
     backend.add_special_tokens(list(SPECIAL_TOKENS))
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=backend,
         eos_token=END,
         pad_token=PAD,
@@ -78,10 +78,12 @@ def tiny_causal_lm(kind: ModelKind, seed: int = 0, vocab: int = TOKENIZER_SIZE) 
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         if kind == "qwen3-tied":
-            return Qwen3ForCausalLM(
+            return Qwen3ForCausalLM(  # type: ignore[no-untyped-call]
                 Qwen3Config(vocab_size=vocab, tie_word_embeddings=True, **SHAPE)
             )
-        return LlamaForCausalLM(LlamaConfig(vocab_size=vocab, tie_word_embeddings=False, **SHAPE))
+        return LlamaForCausalLM(  # type: ignore[no-untyped-call]
+            LlamaConfig(vocab_size=vocab, tie_word_embeddings=False, **SHAPE)
+        )
 
 
 def make_tiny_model(
@@ -99,7 +101,7 @@ def make_tiny_model(
     and their index.
     """
     model = tiny_causal_lm(kind, seed, vocab)
-    model.generation_config = GenerationConfig(
+    model.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
         eos_token_id=list(END_TOKEN_IDS), pad_token_id=SHAPE["pad_token_id"]
     )
     size = sum(parameter.numel() * 4 for parameter in model.parameters())

@@ -8,6 +8,8 @@ COMMON = {
     "VLLM_LOGGING_LEVEL": "ERROR",
     "VLLM_NO_USAGE_STATS": "1",
     "TOKENIZERS_PARALLELISM": "false",
+    # Some reasoning-gym datasets iterate over sets: all processes must make the same problems.
+    "PYTHONHASHSEED": "0",
 }
 
 CPU_ONLY = {

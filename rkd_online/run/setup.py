@@ -56,7 +56,7 @@ def prepare(job: str, attempt: int, spec: JobSpec) -> JobSetup:
         models.append(resolve_for_run(spec.teacher.model))
     tokenizers = [load_tokenizer(model) for model in models]
     if len(models) == 2:
-        check_same_tokenizer(tokenizers[0], tokenizers[1])
+        check_same_tokenizer(*tokenizers, chat=spec.prompt.type == "chat")
     context = min(context_length(model) for model in models)
     ends = {
         end

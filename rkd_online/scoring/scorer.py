@@ -6,6 +6,7 @@ from typing import Protocol
 from rkd_online.metrics.busy import BusyClock, BusySpan
 from rkd_online.scoring.teacher import Teacher
 from rkd_online.tasks.base import TaskSource
+from rkd_online.tasks.prompts import problem_of
 from rkd_online.tasks.rewards import RewardFunction
 from rkd_online.types import Logprobs, Rollout, RolloutGroup, ScoredGroup, ScoredRollout, TokenIds
 
@@ -74,7 +75,7 @@ class GroupScorer:
     def _scored_rollout(
         self, group: RolloutGroup, rollout: Rollout, teacher_logprobs: Logprobs | None
     ) -> ScoredRollout:
-        problem = self._task.problem(group.prompt.split, group.prompt.index)
+        problem = problem_of(self._task, group.prompt)
         text = self._tokenizer.decode(self._without_end(rollout.completion_ids))
         reward, parts, correctness = self._reward(problem, text, rollout.finish_reason)
         return ScoredRollout(rollout, reward, parts, correctness, teacher_logprobs)

@@ -1,59 +1,145 @@
-"""The server as a process of its own."""
+"""The server as a process of its own: its end, its sudden death and its return."""
 
+import asyncio
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import pytest
 
+from rkd_online.client import Client
 from rkd_online.errors import ServiceError
 from rkd_online.service.server import serve
 from rkd_online.service.settings import Settings
+from rkd_online.service.store import jobs
+from rkd_online.service.store.engine import Database
+from tests.integration.service.fake_ray import FakeRay, fake_ray
 
 SERVE = """
 from rkd_online.service.server import serve
 from rkd_online.service.settings import Settings
 serve(Settings(), local_ray=False)
 """
-SPEC = {
-    "version": 1,
-    "name": "waits",
-    "policy": {"model": "student"},
-    "task": {"type": "chain_sum"},
-    "algorithm": {"type": "grpo"},
-    "steps": 1,
-}
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+def ray() -> Iterator[FakeRay]:
+    with fake_ray() as ray:
+        yield ray
+
+
+@pytest.fixture
+def settings(tmp_path: Path, ray: FakeRay) -> Settings:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    environment = {
-        **os.environ,
-        "RKD_DATA_DIR": str(tmp_path),
-        "RKD_PORT": str(port),
-        "RKD_RAY_ADDRESS": "http://127.0.0.1:9",
-    }
-    process = subprocess.Popen([sys.executable, "-c", SERVE], env=environment)
-    url = f"http://127.0.0.1:{port}"
+    return Settings(data_dir=tmp_path, port=port, ray_address=ray.url, poll_seconds=0.1)
+
+
+@pytest.fixture
+def start(settings: Settings) -> Iterator[Callable[[], "subprocess.Popen[bytes]"]]:
+    started: list[subprocess.Popen[bytes]] = []
+    names = ("data_dir", "port", "ray_address", "poll_seconds")
+    variables = {f"RKD_{name.upper()}": str(getattr(settings, name)) for name in names}
+
+    def begin() -> "subprocess.Popen[bytes]":
+        process = subprocess.Popen([sys.executable, "-c", SERVE], env={**os.environ, **variables})
+        started.append(process)
+        until(lambda: process.poll() is not None or is_up(settings), "the server to come up")
+        assert process.poll() is None, "the server ended while starting"
+        return process
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.wait(30)
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + 60
-    while not _up(url):
-        assert process.poll() is None and time.monotonic() < deadline, "did not come up in 60 s"
-        time.sleep(0.1)
-    yield process, url
-    process.kill()
-    process.wait(30)
+    while not condition():
+        assert time.monotonic() < deadline, f"waited 60 s for {what}"
+        time.sleep(0.05)
 
 
-def _up(url: str) -> bool:
+def is_up(settings: Settings) -> bool:
     try:
-        return httpx.get(f"{url}/healthz").is_success
+        return httpx.get(f"{settings.control_url}/healthz").is_success
     except httpx.TransportError:
         return False
+
+
+def queue_a_job(settings: Settings) -> str:
+    """Straight into the database: a spec that passes every check would need a model."""
+
+    async def queue() -> str:
+        database = Database(settings.database)
+        await database.upgrade()
+        async with database.write() as session:
+            job = await jobs.insert(session, "quick", {"steps": 4}, datetime.now(UTC))
+        await database.close()
+        return job.id
+
+    return asyncio.run(queue())
+
+
+def send(settings: Settings, ray: FakeRay, job_id: str, number: int, event_type: str) -> None:
+    httpx.post(
+        f"{settings.control_url}/v1/internal/jobs/{job_id}/attempts/1/events",
+        json=[{"number": number, "type": event_type}],
+        headers={"Authorization": f"Bearer {ray.token(f'rkd-{job_id}-1')}"},
+    ).raise_for_status()
+
+
+def test_sigterm_ends_open_streams_and_the_process_with_0(
+    settings: Settings, start: Callable[[], "subprocess.Popen[bytes]"]
+) -> None:
+    job_id = queue_a_job(settings)
+    server = start()
+    url = f"{settings.control_url}/v1/jobs/{job_id}/events/stream"
+    with httpx.stream("GET", url, timeout=60) as stream:
+        lines = stream.iter_lines()
+        assert next(lines) == "id: 1"
+        server.send_signal(signal.SIGTERM)
+        assert "event: end" not in list(lines)
+    assert server.wait(60) == 0
+
+
+def test_a_job_outlives_the_sudden_death_of_its_control_plane(
+    settings: Settings, ray: FakeRay, start: Callable[[], "subprocess.Popen[bytes]"]
+) -> None:
+    job_id = queue_a_job(settings)
+    first = start()
+    until(lambda: f"rkd-{job_id}-1" in ray.jobs, "the launch")
+    send(settings, ray, job_id, 1, "started")
+    first.kill()
+    first.wait(30)
+    start()
+    send(settings, ray, job_id, 1, "started")
+    send(settings, ray, job_id, 2, "finished")
+    with Client(settings.control_url) as client:
+        assert client.get(job_id).status == "succeeded"
+        seen = [(event.number, event.type) for event in client.stream(job_id)]
+    assert seen == [
+        (1, "status"),
+        (2, "status"),
+        (3, "started"),
+        (4, "status"),
+        (5, "finished"),
+        (6, "status"),
+    ]
+    assert list(ray.jobs) == [f"rkd-{job_id}-1"]
+
+
+def test_a_second_control_plane_on_the_same_data_is_refused(
+    settings: Settings, start: Callable[[], "subprocess.Popen[bytes]"]
+) -> None:
+    start()
+    with pytest.raises(ServiceError, match="another control plane uses the data folder"):
+        serve(settings.model_copy(update={"port": settings.port + 1}), local_ray=False)

@@ -1,0 +1,145 @@
+"""The control plane's typed client, as the CLI uses it."""
+
+import time
+from collections.abc import Iterator
+from typing import Any, Self, TypeVar
+
+import httpx
+from httpx_sse import connect_sse
+from pydantic import BaseModel, ValidationError
+
+from rkd_online.errors import ServiceError
+from rkd_online.service.schemas import Event, JobRecord, Page, Problem, Validation
+from rkd_online.service.state import Status
+
+TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+STREAM_TIMEOUT = httpx.Timeout(45.0, connect=5.0)
+"""A stream sends something every 15 s, if only a heartbeat."""
+RETRY_SECONDS = 1.0
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Client:
+    """Talks to one control plane. Every refusal is a `ServiceError` with what is wrong."""
+
+    def __init__(
+        self,
+        base_url: str = "http://127.0.0.1:8420",
+        *,
+        patience_seconds: float = 60.0,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        """``patience_seconds``: how long a broken stream may take to come back."""
+        self._url = base_url.rstrip("/")
+        self._patience = patience_seconds
+        self._http = httpx.Client(base_url=self._url, timeout=TIMEOUT, transport=transport)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def submit(self, spec: dict[str, Any]) -> JobRecord:
+        """Queue a job."""
+        return self._read(JobRecord, "POST", "/v1/jobs", json=spec)
+
+    def validate(self, spec: dict[str, Any]) -> Validation:
+        """Check a job and see its plan, without queueing it."""
+        return self._read(Validation, "POST", "/v1/jobs:validate", json=spec)
+
+    def list(
+        self, *, status: Status | None = None, after: str | None = None, limit: int = 20
+    ) -> Page[JobRecord]:
+        """One page of jobs, newest first; pass its ``next`` as ``after`` for the one behind."""
+        asked = {"status": status, "after": after, "limit": limit}
+        params = {name: value for name, value in asked.items() if value is not None}
+        return self._read(Page[JobRecord], "GET", "/v1/jobs", params=params)
+
+    def get(self, job_id: str) -> JobRecord:
+        """One job."""
+        return self._read(JobRecord, "GET", f"/v1/jobs/{job_id}")
+
+    def cancel(self, job_id: str) -> JobRecord:
+        """Stop a job; again does nothing."""
+        return self._read(JobRecord, "POST", f"/v1/jobs/{job_id}/cancel")
+
+    def events(self, job_id: str, after: int = 0, limit: int = 100) -> Page[Event]:
+        """One page of events behind number ``after``."""
+        params = {"after": after, "limit": limit}
+        return self._read(Page[Event], "GET", f"/v1/jobs/{job_id}/events", params=params)
+
+    def report(self, job_id: str) -> dict[str, Any]:
+        """The job's ``report.json``."""
+        answer: dict[str, Any] = self._call("GET", f"/v1/jobs/{job_id}/report").json()
+        return answer
+
+    def stream(self, job_id: str, after: int = 0) -> Iterator[Event]:
+        """Events as they come, each once, until the job is over; a broken stream is taken up."""
+        silent_since = time.monotonic()
+        while True:
+            try:
+                for event in self._follow(job_id, after):
+                    if event is None:
+                        return
+                    after, silent_since = event.number, time.monotonic()
+                    yield event
+                trouble = "the stream ended before the job did"
+            except httpx.TransportError as error:
+                trouble = f"{type(error).__name__}: {error}"
+            if time.monotonic() - silent_since > self._patience:
+                raise ServiceError(
+                    f"the event stream of {job_id} at {self._url} did not come back within "
+                    f"{self._patience:g} s ({trouble})"
+                )
+            time.sleep(RETRY_SECONDS)
+
+    def _follow(self, job_id: str, after: int) -> Iterator[Event | None]:
+        """The events of one connection, then None where the server said that it was the end."""
+        headers = {"Last-Event-ID": str(after)}
+        url = f"/v1/jobs/{job_id}/events/stream"
+        with connect_sse(self._http, "GET", url, headers=headers, timeout=STREAM_TIMEOUT) as source:
+            if not source.response.is_success:
+                source.response.read()
+                raise self._refusal(source.response)
+            for message in source.iter_sse():
+                if message.event == "end":
+                    yield None
+                    return
+                yield Event.model_validate_json(message.data)
+
+    def _read(self, model: type[Model], method: str, path: str, **options: Any) -> Model:
+        return model.model_validate_json(self._call(method, path, **options).content)
+
+    def _call(self, method: str, path: str, **options: Any) -> httpx.Response:
+        try:
+            response = self._http.request(method, path, **options)
+        except httpx.TransportError as error:
+            raise ServiceError(
+                f"no control plane answers at {self._url} ({type(error).__name__}: {error}): start "
+                "one with `rkd serve`, or name its address"
+            ) from error
+        if not response.is_success:
+            raise self._refusal(response)
+        return response
+
+    def _refusal(self, response: httpx.Response) -> ServiceError:
+        try:
+            problem = Problem.model_validate_json(response.content)
+        except ValidationError:
+            text = response.text.strip()[:500]
+            return ServiceError(f"{self._url} answered {response.status_code}: {text}")
+        lines = [_line(found.model_dump()) for found in problem.errors]
+        return ServiceError("\n".join(lines) or f"{problem.detail} ({problem.code})")
+
+
+def _line(error: dict[str, Any]) -> str:
+    found = f" (found {error['value']!r})" if error["value"] is not None else ""
+    allowed = f"; allowed: {error['allowed']}" if error["allowed"] else ""
+    start = f"{error['field']}: " if error["field"] else ""
+    return f"{start}{error['message']}{found}{allowed}"

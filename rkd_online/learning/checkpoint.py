@@ -1,0 +1,124 @@
+"""Checkpoints: written whole beside their place, then marked by a manifest and renamed into it."""
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from transformers import PreTrainedModel
+
+from rkd_online.errors import CheckpointError
+from rkd_online.weights.files import file_digest
+
+FORMAT: Final = 1
+MANIFEST: Final = "manifest.json"
+STATE: Final = Path("state") / "optimizer.pt"
+COPIED: Final = ("tokenizer*", "*.jinja", "generation_config.json", "special_tokens_map.json",
+                 "vocab*", "merges.txt", "added_tokens.json")  # fmt: skip
+"""What a Hugging Face folder needs beside weights and configuration, as the source has it."""
+
+
+def write_checkpoint(
+    folder: Path,
+    model: PreTrainedModel,
+    source: Path,
+    state: Mapping[str, Any],
+    progress: Mapping[str, int],
+) -> None:
+    """Write the policy as a Hugging Face folder, the optimizer beside it and the manifest last.
+
+    A reader sees a whole checkpoint or none. Raises CheckpointError when the disk is full; what was
+    written of this one is then removed, and earlier ones are untouched.
+    """
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        (partial / STATE.parent).mkdir(parents=True)
+        _write_files(partial, model, source, state)
+        _write_manifest(partial, progress)
+        os.replace(partial, folder)
+    except OSError as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise _refused(folder, model, error) from error
+    except RuntimeError as error:
+        # torch.save and safetensors wrap what the disk says; the number is all that is left of it.
+        shutil.rmtree(partial, ignore_errors=True)
+        raise CheckpointError(f"could not write checkpoint {folder}: {error}") from error
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a whole checkpoint, after each file was compared with it.
+
+    Raises CheckpointError naming the file that is missing or differs.
+    """
+    try:
+        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
+    except FileNotFoundError:
+        raise CheckpointError(f"{folder} is no checkpoint: it has no {MANIFEST}") from None
+    for name, recorded in manifest["files"].items():
+        path = folder / name
+        if not path.is_file() or file_digest(path) != recorded["sha256"]:
+            raise CheckpointError(
+                f"checkpoint {folder} is damaged: {name} is missing or is not what was written; "
+                "resume from an earlier checkpoint"
+            )
+    return manifest
+
+
+def read_state(folder: Path) -> dict[str, Any]:
+    """The learner's state in a checkpoint that is whole."""
+    read_manifest(folder)
+    state: dict[str, Any] = torch.load(folder / STATE, weights_only=True)
+    return state
+
+
+def _write_files(
+    partial: Path, model: PreTrainedModel, source: Path, state: Mapping[str, Any]
+) -> None:
+    model.save_pretrained(partial)
+    for pattern in COPIED:
+        for path in source.glob(pattern):
+            shutil.copyfile(path, partial / path.name)
+    torch.save(dict(state), partial / STATE)
+
+
+def _write_manifest(partial: Path, progress: Mapping[str, int]) -> None:
+    files = sorted(path for path in partial.rglob("*") if path.is_file())
+    for path in files:
+        _flush(path)
+    manifest = {
+        "format": FORMAT,
+        **progress,
+        "files": {
+            str(path.relative_to(partial)): {
+                "bytes": path.stat().st_size,
+                "sha256": file_digest(path),
+            }
+            for path in files
+        },
+    }
+    (partial / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+    _flush(partial / MANIFEST)
+
+
+def _flush(path: Path) -> None:
+    """To the disk, so that a crash after the rename finds what the manifest promises."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _refused(folder: Path, model: PreTrainedModel, error: OSError) -> CheckpointError:
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return CheckpointError(f"could not write checkpoint {folder}: {error}")
+    # Weights once and AdamW's two moments, all float32.
+    needed = 3 * 4 * model.num_parameters()
+    free = shutil.disk_usage(folder.parent).free
+    return CheckpointError(
+        f"the disk is full: checkpoint {folder} needs about {needed / 1e6:.0f} MB and "
+        f"{free / 1e6:.0f} MB are free. Earlier checkpoints are whole; free some space or lower "
+        "checkpoint.keep, then run the job again"
+    )

@@ -1,0 +1,43 @@
+"""Rows of a training batch as padded tensors."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from rkd_online.types import Logprobs, TokenIds, TrainingRow
+
+
+@dataclass(frozen=True, slots=True)
+class RowTensors:
+    """B rows, completions padded on the right to T.
+
+    ``sequences`` are the B pairs of prompt and completion. ``mask`` is bool [B, T], log-probs are
+    float32 [B, T], ``advantages`` float32 [B].
+    """
+
+    sequences: list[tuple[TokenIds, TokenIds]]
+    mask: Tensor
+    advantages: Tensor
+    sampler_logprobs: Tensor
+    teacher_logprobs: Tensor | None
+
+
+def row_tensors(rows: Sequence[TrainingRow], device: str) -> RowTensors:
+    """The rows in their order."""
+    lengths = torch.tensor([len(row.completion_ids) for row in rows], device=device)
+    teacher = [row.teacher_logprobs for row in rows if row.teacher_logprobs is not None]
+    return RowTensors(
+        sequences=[(row.prompt_ids, row.completion_ids) for row in rows],
+        mask=torch.arange(int(lengths.max()), device=device) < lengths[:, None],
+        advantages=torch.tensor([row.advantage for row in rows], device=device),
+        sampler_logprobs=padded([row.sampler_logprobs for row in rows], device),
+        teacher_logprobs=padded(teacher, device) if teacher else None,
+    )
+
+
+def padded(streams: Sequence[Logprobs], device: str) -> Tensor:
+    """float32 [B, T] from B streams, 0 right of a shorter one."""
+    rows = [torch.frombuffer(stream, dtype=torch.float32) for stream in streams]
+    return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True).to(device)

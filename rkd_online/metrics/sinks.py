@@ -1,0 +1,56 @@
+"""Where reports and events of a run go. A sink that fails never stops a job."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Protocol
+
+from rkd_online.types import StepReport
+
+
+class Sink(Protocol):
+    """Takes what a run has to tell."""
+
+    def report(self, report: StepReport) -> None:
+        """One step's report."""
+        ...
+
+    def event(self, type: str, data: dict[str, object]) -> None:
+        """Something else that happened."""
+        ...
+
+    def close(self) -> None:
+        """No more is coming."""
+        ...
+
+
+class JsonlSink:
+    """One line per step, flushed as it is written."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("a")
+
+    def report(self, report: StepReport) -> None:
+        """Append a line."""
+        self._file.write(json.dumps(asdict(report)) + "\n")
+        self._file.flush()
+
+    def event(self, type: str, data: dict[str, object]) -> None:
+        """Events have their own place."""
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def read_reports(paths: list[Path]) -> list[StepReport]:
+    """The reports of all attempts in the order of the steps; a step that was done again counts as
+    its last attempt did it. ``paths`` are in the order of the attempts."""
+    found: dict[int, StepReport] = {}
+    for path in paths:
+        for line in path.read_text().splitlines():
+            report = StepReport(**json.loads(line))
+            found = {step: one for step, one in found.items() if step < report.step}
+            found[report.step] = report
+    return list(found.values())

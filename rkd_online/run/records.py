@@ -1,0 +1,76 @@
+"""Everything that is kept of a job, under ``runs/<job>/`` of the data folder."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from rkd_online.spec.job import JobSpec
+from rkd_online.types import ScoredGroup, TrainingBatch, UpdateResult
+
+
+def data_dir(given: Path | None = None) -> Path:
+    """``given``, else ``$RKD_DATA_DIR``, else ``.rkd``; absolute."""
+    return (given or Path(os.environ.get("RKD_DATA_DIR", ".rkd"))).expanduser().resolve()
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a small file so that a reader sees the old one or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text)
+    os.replace(partial, path)
+
+
+class RunFolder:
+    """The folder of one job."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.spec = path / "spec.json"
+        self.report = path / "report.json"
+        self.plot = path / "report.png"
+        self.evaluations = path / "evaluations"
+
+    @classmethod
+    def of(cls, data: Path, job: str) -> "RunFolder":
+        """The folder of ``job`` in a data folder."""
+        return cls(data / "runs" / job)
+
+    def attempt(self, number: int) -> "AttemptFolder":
+        """The folder of one attempt."""
+        return AttemptFolder(self.path / "attempts" / str(number))
+
+    def attempts(self) -> list["AttemptFolder"]:
+        """The folders of all attempts so far, oldest first."""
+        numbers = sorted(int(path.name) for path in (self.path / "attempts").glob("[0-9]*"))
+        return [self.attempt(number) for number in numbers]
+
+    def write_spec(self, spec: JobSpec) -> None:
+        """Keep the resolved spec."""
+        write_whole(self.spec, spec.model_dump_json(indent=2) + "\n")
+
+    def latest_checkpoint(self) -> Path | None:
+        """The newest whole checkpoint of the newest attempt that has one beyond step 0."""
+        for attempt in reversed(self.attempts()):
+            whole = sorted(path.parent for path in attempt.checkpoints.glob("step-*/manifest.json"))
+            if whole and whole[-1].name != "step-000000":
+                return whole[-1]
+        return None
+
+
+class AttemptFolder:
+    """The folder of one attempt: nobody else writes here."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.metrics = path / "metrics.jsonl"
+        self.checkpoints = path / "checkpoints"
+
+    def rollouts(
+        self, groups: Sequence[ScoredGroup], batch: TrainingBatch, update: UpdateResult
+    ) -> None:
+        """Keep every rollout of a step, in the order of the batch's rows."""
+        from rkd_online.run.rollout_table import write_rollouts
+
+        path = self.path / "rollouts" / f"step-{batch.step:06d}.parquet"
+        write_rollouts(path, groups, batch, update)

@@ -1,0 +1,88 @@
+"""What a run's events do to its job."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from rkd_online.service.problems import ApiError
+from rkd_online.service.run_events import CheckpointWritten, Receipt, RunEvent, StepDone, Told
+from rkd_online.service.schemas import Progress
+from rkd_online.service.state import Status
+from rkd_online.service.store import attempts, events, jobs
+from rkd_online.service.store.models import AttemptRow, JobRow
+
+
+async def accept(
+    session: AsyncSession,
+    job: JobRow,
+    attempt: AttemptRow,
+    sent: Sequence[RunEvent],
+    now: datetime,
+) -> Receipt:
+    """Store what is new and move the job. An empty batch is a heartbeat.
+
+    The caller holds the job's lock and has checked the attempt's token. A batch that was stored
+    before is answered as the first time, so that a run may send it again when an answer was lost.
+    """
+    numbers = [event.number for event in sent]
+    known = await events.known_numbers(session, job.id, attempt.number, numbers)
+    new = {event.number: event for event in sent if event.number not in known}
+    if new or not sent:
+        _refuse_old(job, attempt)
+    attempt.heartbeat_at = now
+    for event in new.values():
+        _take(session, job, attempt, event, now)
+    return Receipt(accepted=len(new), status=job.status)
+
+
+def _refuse_old(job: JobRow, attempt: AttemptRow) -> None:
+    if attempt.number < job.attempt:
+        raise ApiError(
+            409,
+            "stale_attempt",
+            f"attempt {attempt.number} of {job.id} reports, but attempt {job.attempt} has begun",
+        )
+    if attempt.ended_at is not None:
+        raise ApiError(
+            409, "attempt_ended", f"attempt {attempt.number} of {job.id} is over: {job.status}"
+        )
+
+
+def _take(
+    session: AsyncSession, job: JobRow, attempt: AttemptRow, event: RunEvent, now: datetime
+) -> None:
+    data = event.model_dump(mode="json")["data"]
+    events.append(session, job, event.type, data, now, event.number)
+    if isinstance(event, StepDone):
+        progress = Progress(steps=job.spec["steps"], at=now, report=event.data)
+        job.progress = progress.model_dump(mode="json")
+    elif isinstance(event, CheckpointWritten):
+        _accept_checkpoint(job, attempt, event)
+    elif event.type == "started" and job.status is Status.STARTING:
+        jobs.move(session, job, Status.RUNNING, now)
+    elif event.type == "finished" and attempt.ended_at is None:
+        attempts.end(attempt, now)
+        jobs.move(session, job, Status.SUCCEEDED, now)
+    elif isinstance(event, Told) and event.type == "failed" and attempt.ended_at is None:
+        _fail(session, job, attempt, event.data.message, now)
+
+
+def _accept_checkpoint(job: JobRow, attempt: AttemptRow, event: CheckpointWritten) -> None:
+    path = event.data.path
+    if path.split("/")[1] != str(attempt.number):
+        raise ApiError(
+            422,
+            "foreign_checkpoint",
+            f"attempt {attempt.number} cannot report the checkpoint {path!r} of another attempt",
+        )
+    job.checkpoint = {**event.data.model_dump(mode="json"), "attempt": attempt.number}
+
+
+def _fail(
+    session: AsyncSession, job: JobRow, attempt: AttemptRow, message: str, now: datetime
+) -> None:
+    """A run that is asked to stop often fails over it: the cancel then stands."""
+    if job.status is not Status.STOPPING:
+        attempts.end(attempt, now, message)
+        jobs.move(session, job, Status.FAILED, now, message)

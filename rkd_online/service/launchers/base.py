@@ -1,0 +1,84 @@
+"""What the control plane needs of whatever runs attempts."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from rkd_online.errors import ClusterError
+
+
+class LauncherError(ClusterError):
+    """The cluster did not do what it was asked."""
+
+
+class LauncherUnavailable(LauncherError):
+    """The cluster did not answer, or not well: asking again later may help."""
+
+
+class LauncherRefused(LauncherError):
+    """The cluster answered and refused: asking again will not help."""
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """One attempt to start. ``resume_from`` is an accepted checkpoint's folder, None at first."""
+
+    job_id: str
+    name: str
+    attempt: int
+    job_dir: Path
+    token: str
+    resume_from: Path | None
+
+
+class RunState(StrEnum):
+    """What the cluster says about a run. ``UNKNOWN``: it has never heard of it, or forgot it."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    STOPPED = "stopped"
+    UNKNOWN = "unknown"
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing of the run is left."""
+        return self not in (RunState.PENDING, RunState.RUNNING)
+
+
+@dataclass(frozen=True, slots=True)
+class RunStatus:
+    """A run's state and the cluster's words about it."""
+
+    state: RunState
+    message: str
+
+
+class Launcher(Protocol):
+    """Starts, watches and stops attempts. Every call has a timeout and raises `LauncherError`."""
+
+    async def start(self, launch: Launch) -> None:
+        """Start an attempt; starting one that was started before does nothing."""
+        ...
+
+    async def status(self, job_id: str, attempt: int) -> RunStatus:
+        """What has become of an attempt."""
+        ...
+
+    async def stop(self, job_id: str, attempt: int) -> None:
+        """Ask an attempt to end; asking again, or one that is unknown, does nothing."""
+        ...
+
+    async def log_tail(self, job_id: str, attempt: int, lines: int) -> str:
+        """The last lines that an attempt printed."""
+        ...
+
+    def dashboard(self, job_id: str, attempt: int) -> str:
+        """The page on which a person can look at an attempt."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...

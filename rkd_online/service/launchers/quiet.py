@@ -1,0 +1,47 @@
+"""A launcher that may be away: no answer is an answer, and is logged once."""
+
+import logging
+
+from rkd_online.service.launchers.base import Launcher, LauncherError, RunStatus
+from rkd_online.service.store.models import AttemptRow
+
+LOG_LINES = 40
+
+log = logging.getLogger(__name__)
+
+
+class QuietLauncher:
+    """The questions whose failure changes nothing: they are asked again at the next pass."""
+
+    def __init__(self, launcher: Launcher) -> None:
+        self._launcher = launcher
+        self._told = ""
+
+    async def ask(self, attempt: AttemptRow) -> RunStatus | None:
+        """What has become of an attempt, or None where the cluster does not answer."""
+        try:
+            found = await self._launcher.status(attempt.job_id, attempt.number)
+        except LauncherError as error:
+            self._tell(error)
+            return None
+        self._told = ""
+        return found
+
+    async def ask_to_stop(self, attempt: AttemptRow) -> None:
+        """Ask an attempt to end."""
+        try:
+            await self._launcher.stop(attempt.job_id, attempt.number)
+        except LauncherError as error:
+            self._tell(error)
+
+    async def log_tail(self, attempt: AttemptRow) -> str:
+        """The last lines of an attempt, or why there are none."""
+        try:
+            return await self._launcher.log_tail(attempt.job_id, attempt.number, LOG_LINES)
+        except LauncherError as error:
+            return f"no log: {error}"
+
+    def _tell(self, error: LauncherError) -> None:
+        if str(error) != self._told:
+            log.warning("%s", error)
+        self._told = str(error)

@@ -1,0 +1,91 @@
+"""Starting the run of an attempt, once, however often it takes to reach the cluster."""
+
+import json
+from datetime import timedelta
+
+from rkd_online.service.clock import Now
+from rkd_online.service.held import Holder, Listening
+from rkd_online.service.launchers.base import (
+    Launch,
+    Launcher,
+    LauncherRefused,
+    LauncherUnavailable,
+    RunState,
+)
+from rkd_online.service.settings import Settings
+from rkd_online.service.state import ACTIVE, Status
+from rkd_online.service.store import attempts, events, jobs
+from rkd_online.service.store.models import AttemptRow
+
+
+class Launching:
+    """Takes an attempt from its claim to its launch."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        launcher: Launcher,
+        holder: Holder,
+        listening: Listening,
+        now: Now,
+    ) -> None:
+        self._settings = settings
+        self._launcher = launcher
+        self._holder = holder
+        self._listening = listening
+        self._now = now
+
+    async def launch(self, attempt: AttemptRow) -> None:
+        """A launch whose answer was lost is found by its id and not made again."""
+        try:
+            found = await self._launcher.status(attempt.job_id, attempt.number)
+            if found.state is RunState.UNKNOWN:
+                await self._start(attempt)
+        except LauncherUnavailable as error:
+            await self._delay(attempt, str(error))
+        except (LauncherRefused, OSError) as error:
+            await self._give_up(attempt, str(error))
+        else:
+            await self._launched(attempt)
+
+    async def _start(self, attempt: AttemptRow) -> None:
+        token = attempts.new_token()
+        async with self._holder.change(attempt, Status.STARTING) as held:
+            if held is None:
+                return
+            _, job, row = held
+            row.token_sha256 = attempts.digest(token)
+        folder = self._settings.job_dir(job.id)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "spec.json").write_text(json.dumps(job.spec, indent=2) + "\n")
+        resume = folder / job.checkpoint["path"] if job.checkpoint else None
+        launch = Launch(job.id, job.name, attempt.number, folder, token, resume)
+        await self._launcher.start(launch)
+
+    async def _launched(self, attempt: AttemptRow) -> None:
+        """By the time Ray answers, the run may have reported, and a user may have cancelled."""
+        async with self._holder.change(attempt, *ACTIVE) as held:
+            if held is not None:
+                _, _, row = held
+                row.launched_at = self._now()
+                row.trouble = None
+
+    async def _delay(self, attempt: AttemptRow, cause: str) -> None:
+        limit = self._settings.launch_timeout_seconds
+        if self._listening.since(attempt.created_at) > timedelta(seconds=limit):
+            reason = f"{cause} (tried for {limit:g} s: launch_timeout_seconds)"
+            await self._give_up(attempt, reason)
+            return
+        async with self._holder.change(attempt, Status.STARTING) as held:
+            if held is not None and held[2].trouble != cause:
+                session, job, row = held
+                row.trouble = cause
+                events.append(session, job, "launch_delayed", {"cause": cause}, self._now())
+
+    async def _give_up(self, attempt: AttemptRow, reason: str) -> None:
+        async with self._holder.change(attempt, Status.STARTING) as held:
+            if held is not None:
+                session, job, row = held
+                attempts.end(row, self._now(), reason)
+                row.released_at = self._now()
+                jobs.move(session, job, Status.FAILED, self._now(), reason)

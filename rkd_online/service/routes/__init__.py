@@ -1,0 +1,1 @@
+"""The API's routes: each a thin layer over the store."""

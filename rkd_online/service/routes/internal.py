@@ -1,0 +1,39 @@
+"""Where runs report: one attempt each, with a token that is good for that attempt alone."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from rkd_online.service import intake
+from rkd_online.service.problems import ApiError, documented
+from rkd_online.service.run_events import Receipt, RunEvents
+from rkd_online.service.services import ServicesDep
+from rkd_online.service.state import ACTIVE
+from rkd_online.service.store import attempts, jobs
+from rkd_online.service.strict_json import StrictRoute
+
+router = APIRouter(prefix="/v1/internal", tags=["runs"], route_class=StrictRoute)
+
+Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_error=False))]
+
+
+@router.post("/jobs/{job_id}/attempts/{number}/events", responses=documented(401, 409, 422))
+async def report(
+    job_id: str, number: int, batch: RunEvents, bearer: Bearer, services: ServicesDep
+) -> Receipt:
+    """Take a run's events, each number once. An empty list is a heartbeat."""
+    async with services.database.write() as session:
+        job = await jobs.lock(session, job_id)
+        attempt = await attempts.find(session, job_id, number)
+        token = bearer.credentials if bearer else ""
+        if job is None or attempt is None or not attempts.holds(attempt, token):
+            raise ApiError(
+                401, "wrong_token", f"this is not the token of attempt {number} of {job_id}"
+            )
+        receipt = await intake.accept(session, job, attempt, batch, services.now())
+    if receipt.accepted:
+        services.bell.ring(job_id)
+    if receipt.status not in ACTIVE:
+        services.reconciler.wake()
+    return receipt

@@ -1,0 +1,108 @@
+"""What a run reports about itself, and the answer to it."""
+
+from pathlib import PurePosixPath
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    NonNegativeInt,
+    PositiveInt,
+)
+
+from rkd_online.service.schemas import Answer
+from rkd_online.service.state import Status
+from rkd_online.types import StepReport
+
+
+class Sent(BaseModel):
+    """What a run sends: unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+def _inside_attempt(path: str) -> str:
+    """A checkpoint lies in the folder of the attempt that wrote it, and nowhere else."""
+    parts = PurePosixPath(path).parts
+    if parts[:1] != ("attempts",) or ".." in parts or len(parts) != 4 or parts[2] != "checkpoints":
+        raise ValueError(
+            f"{path!r} is not of the form attempts/N/checkpoints/NAME, relative to the job's folder"
+        )
+    return path
+
+
+class Message(Sent):
+    """Text for people."""
+
+    message: str
+    """The text."""
+
+
+class CheckpointManifest(BaseModel):
+    """What a run says about a checkpoint that is written whole. Other keys are kept as they are."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
+
+    step: NonNegativeInt
+    """The step it was written after."""
+    path: Annotated[str, AfterValidator(_inside_attempt)]
+    """Its folder, relative to the job's: ``attempts/N/checkpoints/NAME``."""
+
+
+class Numbered(Sent):
+    """A run numbers its events from 1, so that one sent twice is stored once."""
+
+    number: PositiveInt
+    """The run's own number of this event."""
+
+
+class Noted(Numbered):
+    """An event whose data is only kept."""
+
+    type: Literal["started", "evaluation", "finished"]
+    """``started``: the run is up. ``finished``: the job is done, its report is written."""
+    data: dict[str, JsonValue] = {}
+    """Whatever the run wants to say."""
+
+
+class StepDone(Numbered):
+    """A step ended."""
+
+    type: Literal["step"]
+    """Names this event."""
+    data: StepReport
+    """What the step did."""
+
+
+class CheckpointWritten(Numbered):
+    """A checkpoint is written whole; it counts once this is accepted."""
+
+    type: Literal["checkpoint"]
+    """Names this event."""
+    data: CheckpointManifest
+    """The checkpoint."""
+
+
+class Told(Numbered):
+    """A line for people. ``failed`` ends the job: another run would meet the same error."""
+
+    type: Literal["log", "failed"]
+    """Names this event."""
+    data: Message
+    """The text."""
+
+
+RunEvent = Annotated[Noted | StepDone | CheckpointWritten | Told, Field(discriminator="type")]
+RunEvents = Annotated[list[RunEvent], Field(max_length=1000)]
+
+
+class Receipt(Answer):
+    """The answer to a batch of events."""
+
+    accepted: int
+    """Events that were new."""
+    status: Status
+    """The job's status now; ``stopping`` asks the run to end."""

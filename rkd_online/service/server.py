@@ -1,0 +1,126 @@
+"""``rkd serve``: the API, and a local Ray beside it where asked for."""
+
+import fcntl
+import ipaddress
+import logging
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from types import FrameType
+from typing import NoReturn
+
+import uvicorn
+
+from rkd_online.errors import ServiceError
+from rkd_online.service.app import create_app
+from rkd_online.service.local_ray import LocalRay
+from rkd_online.service.settings import Settings
+
+DRAIN_SECONDS = 5
+"""Event streams end at once at SIGTERM; other requests get this long."""
+
+
+def _say_nothing(settings: Settings) -> None:
+    return None
+
+
+def serve(
+    settings: Settings, *, local_ray: bool, announce: Callable[[Settings], None] = _say_nothing
+) -> None:
+    """Serve until SIGTERM or Ctrl-C. What cannot work is refused before anything is started.
+
+    ``announce`` is called with the settings in use when Ray, where asked for, is up.
+    """
+    refuse_public(settings.host)
+    _log_to_stderr()
+    with _ended_by_signal(), _data_lock(settings), _listen(settings) as listener:
+        if local_ray:
+            with closing(LocalRay.start(settings)) as ray:
+                _run(ray.reached_by(settings), listener, announce)
+        else:
+            _run(settings, listener, announce)
+
+
+def refuse_public(host: str) -> None:
+    """Only this machine may reach an API without keys."""
+    try:
+        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise ServiceError(
+            f"host {host!r} can be reached from other machines, and this version has no keys: use "
+            "127.0.0.1, and a tunnel or an authenticating proxy to reach it from elsewhere"
+        )
+
+
+def _run(settings: Settings, listener: socket.socket, announce: Callable[[Settings], None]) -> None:
+    announce(settings)
+    config = uvicorn.Config(
+        create_app(settings), timeout_graceful_shutdown=DRAIN_SECONDS, log_level="warning"
+    )
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    for chatty in ("httpx", "alembic"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+@contextmanager
+def _listen(settings: Settings) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((settings.host, settings.port))
+        except OSError as error:
+            raise ServiceError(
+                f"port {settings.port} on {settings.host} cannot be used ({error.strerror}): stop "
+                "what listens there, or choose another with --port or RKD_PORT"
+            ) from error
+        listener.listen()
+        yield listener
+
+
+@contextmanager
+def _data_lock(settings: Settings) -> Iterator[None]:
+    """Two control planes on one SQLite file would both start its jobs."""
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (settings.data_dir / "serve.lock").open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ServiceError(
+                f"another control plane uses the data folder {settings.data_dir}: stop it, or "
+                "choose another folder with RKD_DATA_DIR"
+            ) from error
+        yield
+
+
+class _Ended(BaseException):
+    """SIGTERM came."""
+
+
+@contextmanager
+def _ended_by_signal() -> Iterator[None]:
+    """SIGTERM and Ctrl-C end this block in order at any point, a starting Ray included.
+
+    Uvicorn takes both signals while it serves and raises them again when it has drained.
+    """
+
+    def leave(signum: int, frame: FrameType | None) -> NoReturn:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise _Ended
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    except (_Ended, KeyboardInterrupt):
+        pass
+    finally:
+        signal.signal(signal.SIGTERM, before)

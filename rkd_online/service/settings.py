@@ -1,0 +1,96 @@
+"""What the control plane is told by its environment: ``RKD_*`` and Ray's own token variables."""
+
+import sys
+from pathlib import Path
+
+from pydantic import AliasChoices, Field, PositiveFloat, PositiveInt, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """One value per name; each can be given as ``RKD_<NAME>`` or as an argument."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="RKD_",
+        extra="forbid",
+        frozen=True,
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+    )
+
+    data_dir: Path = Field(default=Path(".rkd"), validate_default=True)
+    """Folder of the database and of every job's files; made absolute."""
+    database_url: str = ""
+    """SQLAlchemy URL; empty is SQLite in the data folder."""
+    host: str = "127.0.0.1"
+    """Address the API listens on."""
+    port: int = Field(default=8420, ge=1, le=65535)
+    """Port the API listens on."""
+    public_url: str = ""
+    """Base URL at which runs reach this API; empty is the address it listens on."""
+    ray_address: str = "http://127.0.0.1:8265"
+    """Ray's dashboard."""
+    ray_auth_token: SecretStr = Field(
+        default=SecretStr(""),
+        validation_alias=AliasChoices("RAY_AUTH_TOKEN", "RKD_RAY_AUTH_TOKEN"),
+    )
+    """Ray's token; empty reads ``ray_auth_token_path``."""
+    ray_auth_token_path: Path = Field(
+        default=Path("~/.ray/auth_token"),
+        validation_alias=AliasChoices("RAY_AUTH_TOKEN_PATH", "RKD_RAY_AUTH_TOKEN_PATH"),
+    )
+    """File with Ray's token; where it is absent, none is sent."""
+    interpreter: str = sys.executable
+    """Full path of the Python that runs jobs: the one with Ray and vLLM installed."""
+    max_running_jobs: PositiveInt = 1
+    """Jobs that run at the same time; the others wait in the queue."""
+    max_attempts: PositiveInt = 3
+    """Runs that are started for one job before its loss is final."""
+    poll_seconds: PositiveFloat = 2.0
+    """Time between two looks at Ray."""
+    launch_timeout_seconds: PositiveFloat = 120.0
+    """Ray may be unreachable for this long before a job that waits for it fails."""
+    start_timeout_seconds: PositiveFloat = 300.0
+    """Time from launch to a run's first report."""
+    heartbeat_timeout_seconds: PositiveFloat = 120.0
+    """A running attempt that reports nothing for this long is lost."""
+    stop_timeout_seconds: PositiveFloat = 60.0
+    """Time Ray has to confirm that a stopped run has ended."""
+    exit_grace_seconds: PositiveFloat = 30.0
+    """Time a run has to exit by itself after its last report."""
+
+    local_ray_port: int = Field(default=8265, ge=1, le=65535)
+    """Port of the dashboard of a local Ray."""
+    local_ray_cpus: PositiveInt = 4
+    """Logical CPUs of a local Ray: what its actors can reserve, whatever the machine has."""
+    local_ray_object_store_mib: PositiveInt = 200
+    """Shared memory of a local Ray."""
+    local_ray_timeout_seconds: PositiveFloat = 180.0
+    """Time a local Ray has to start."""
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, folder: Path) -> Path:
+        return folder.expanduser().resolve()
+
+    @property
+    def database(self) -> str:
+        """The SQLAlchemy URL in use."""
+        return self.database_url or f"sqlite+aiosqlite:///{self.data_dir / 'rkd.db'}"
+
+    @property
+    def control_url(self) -> str:
+        """The base URL that runs report to."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.public_url.rstrip("/") or f"http://{host}:{self.port}"
+
+    @property
+    def ray_token(self) -> str:
+        """Ray's token, or an empty string where there is none."""
+        path = self.ray_auth_token_path.expanduser()
+        given = self.ray_auth_token.get_secret_value()
+        return given or (path.read_text().strip() if path.is_file() else "")
+
+    def job_dir(self, job_id: str) -> Path:
+        """The folder of one job's files."""
+        return self.data_dir / "runs" / job_id

@@ -1,0 +1,141 @@
+"""What is done about one attempt: launch it, watch it, stop it, see it off."""
+
+import logging
+from datetime import datetime, timedelta
+
+from rkd_online.service.bell import Bell
+from rkd_online.service.clock import Now
+from rkd_online.service.held import Holder, Listening
+from rkd_online.service.launchers.base import Launcher, RunState
+from rkd_online.service.launchers.quiet import QuietLauncher
+from rkd_online.service.launching import Launching
+from rkd_online.service.settings import Settings
+from rkd_online.service.state import Status
+from rkd_online.service.store import attempts, jobs
+from rkd_online.service.store.engine import Database
+from rkd_online.service.store.models import AttemptRow, JobRow
+
+log = logging.getLogger(__name__)
+
+
+class Tending:
+    """``listening`` starts anew when this process was held up."""
+
+    def __init__(
+        self, settings: Settings, database: Database, launcher: Launcher, bell: Bell, now: Now
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._now = now
+        self._cluster = QuietLauncher(launcher)
+        self._holder = Holder(database, bell)
+        self.listening = Listening(now)
+        self._launching = Launching(settings, launcher, self._holder, self.listening, now)
+
+    async def tend(self, job: JobRow, attempt: AttemptRow) -> None:
+        """One look at one attempt that has not been released."""
+        if attempt.ended_at is not None:
+            await self._see_off(attempt, attempt.ended_at)
+        elif job.status is Status.STOPPING:
+            await self._stop(attempt)
+        elif attempt.launched_at is None:
+            await self._launching.launch(attempt)
+        else:
+            await self._watch(attempt)
+
+    async def _watch(self, attempt: AttemptRow) -> None:
+        found = await self._cluster.ask(attempt)
+        if found is not None and found.state is RunState.SUCCEEDED:
+            await self._succeed(attempt)
+        elif found is not None and found.state.over:
+            await self._lose(attempt, f"its run is {found.state}: {found.message}")
+        elif self._overdue(attempt):
+            await self._lose_silent(attempt)
+
+    def _overdue(self, attempt: AttemptRow) -> str:
+        """Why an attempt counts as silent; empty while it does not."""
+        heard = attempt.heartbeat_at or attempt.launched_at or attempt.created_at
+        if attempt.heartbeat_at is None:
+            limit, name = self._settings.start_timeout_seconds, "start_timeout_seconds"
+        else:
+            limit, name = self._settings.heartbeat_timeout_seconds, "heartbeat_timeout_seconds"
+        silence = self.listening.since(heard).total_seconds()
+        return f"no report for {silence:.0f} s ({name} is {limit:g})" if silence > limit else ""
+
+    async def _succeed(self, attempt: AttemptRow) -> None:
+        """A run exits with 0 only when its job is done."""
+        async with self._holder.change(attempt, Status.STARTING, Status.RUNNING) as held:
+            if held is not None:
+                session, job, row = held
+                attempts.end(row, self._now())
+                row.released_at = self._now()
+                reason = "the run ended well, but its last report never came"
+                jobs.move(session, job, Status.SUCCEEDED, self._now(), reason)
+
+    async def _lose(self, attempt: AttemptRow, cause: str) -> None:
+        """The cluster says that the run is over."""
+        tail = await self._cluster.log_tail(attempt)
+        most = self._settings.max_attempts
+        async with self._holder.change(attempt, Status.STARTING, Status.RUNNING) as held:
+            if held is not None:
+                session, job, row = held
+                attempts.lose(session, job, row, cause, tail, self._now(), most)
+                row.released_at = self._now()
+
+    async def _lose_silent(self, attempt: AttemptRow) -> None:
+        """The run may still be there: it keeps its place until it is gone."""
+        tail = await self._cluster.log_tail(attempt)
+        most = self._settings.max_attempts
+        async with self._holder.change(attempt, Status.STARTING, Status.RUNNING) as held:
+            if held is None:
+                return
+            session, job, row = held
+            cause = self._overdue(row)
+            if not cause:  # it reported while its log was fetched
+                return
+            attempts.lose(session, job, row, cause, tail, self._now(), most)
+        await self._cluster.ask_to_stop(attempt)
+
+    async def _stop(self, attempt: AttemptRow) -> None:
+        found = await self._cluster.ask(attempt)
+        limit = self._settings.stop_timeout_seconds
+        asked = attempt.stopping_at or attempt.created_at
+        if found is not None and found.state.over:
+            await self._cancelled(attempt, None)
+        elif self.listening.since(asked) > timedelta(seconds=limit):
+            reason = f"Ray did not confirm the end of the run within {limit:g} s"
+            await self._cancelled(attempt, reason)
+        elif found is not None:
+            await self._cluster.ask_to_stop(attempt)
+
+    async def _cancelled(self, attempt: AttemptRow, reason: str | None) -> None:
+        async with self._holder.change(attempt, Status.STOPPING) as held:
+            if held is not None:
+                session, job, row = held
+                attempts.end(row, self._now(), reason)
+                row.released_at = self._now()
+                jobs.move(session, job, Status.CANCELLED, self._now(), reason)
+
+    async def _see_off(self, attempt: AttemptRow, ended_at: datetime) -> None:
+        """A run may hang at its exit: it keeps its place on the cluster until it is gone."""
+        found = await self._cluster.ask(attempt)
+        grace = timedelta(seconds=self._settings.exit_grace_seconds)
+        limit = grace + timedelta(seconds=self._settings.stop_timeout_seconds)
+        gone = found is not None and found.state.over
+        waited = self.listening.since(ended_at)
+        if gone or waited > limit:
+            await self._release(attempt, confirmed=gone)
+        elif found is not None and waited > grace:
+            await self._cluster.ask_to_stop(attempt)
+
+    async def _release(self, attempt: AttemptRow, *, confirmed: bool) -> None:
+        if not confirmed:
+            log.warning(
+                "nobody confirmed that attempt %d of %s has left the cluster",
+                attempt.number,
+                attempt.job_id,
+            )
+        async with self._database.write() as session:
+            row = await attempts.find(session, attempt.job_id, attempt.number)
+            assert row is not None
+            row.released_at = self._now()

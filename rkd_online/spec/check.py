@@ -1,0 +1,90 @@
+"""What can be known of a job before anything heavy is loaded."""
+
+from collections.abc import Iterator
+
+from rkd_online.errors import ModelError, SpecError
+from rkd_online.spec.check_task import task_problems
+from rkd_online.spec.job import JobSpec
+from rkd_online.spec.model_files import ModelFiles, read_model
+from rkd_online.spec.references import (
+    is_hub_reference,
+    parse_hub_reference,
+    resolve_model,
+)
+from rkd_online.spec.task import ChatPrompt, Prompt
+from rkd_online.spec.tokenizer_files import TokenizerFiles, differences, read_tokenizer
+
+
+def check_spec(spec: JobSpec) -> None:
+    """Raise one SpecError that lists all that is wrong, one line each, led by the field's path.
+
+    Models of the hub are looked at when the start of a run has fetched them.
+    """
+    problems = [*_model_problems(spec), *task_problems(spec.task)]
+    if problems:
+        raise SpecError("\n".join(problems))
+
+
+def _model_problems(spec: JobSpec) -> Iterator[str]:
+    references = {"policy": spec.policy.model}
+    if spec.teacher is not None:
+        references["teacher"] = spec.teacher.model
+    tokenizers: dict[str, TokenizerFiles] = {}
+    for role, reference in references.items():
+        try:
+            model, tokenizer = _read(reference)
+        except (ModelError, SpecError) as error:
+            yield f"{role}.model: {error}"
+            continue
+        if model is not None:
+            yield from _context_problems(spec, role, model)
+        if model is not None and tokenizer is not None:
+            yield from _vocabulary_problems(role, model, tokenizer)
+            tokenizers[role] = tokenizer
+    if "policy" in tokenizers:
+        yield from _template_problems(spec.prompt, tokenizers["policy"])
+    if len(tokenizers) == 2:
+        yield from _tokenizer_problems(spec, tokenizers["policy"], tokenizers["teacher"])
+
+
+def _read(reference: str) -> tuple[ModelFiles | None, TokenizerFiles | None]:
+    if is_hub_reference(reference):
+        parse_hub_reference(reference)
+        return None, None
+    folder = resolve_model(reference)
+    return read_model(folder), read_tokenizer(folder)
+
+
+def _context_problems(spec: JobSpec, role: str, model: ModelFiles) -> Iterator[str]:
+    context, new = model.context_length, spec.rollout.max_new_tokens
+    if context is not None and new >= context:
+        yield (
+            f"rollout.max_new_tokens: {new} leaves no room for a prompt in the {role}'s context of "
+            f"{context} tokens: lower it"
+        )
+
+
+def _vocabulary_problems(role: str, model: ModelFiles, tokenizer: TokenizerFiles) -> Iterator[str]:
+    """An embedding may have more rows than the tokenizer has ids, never fewer."""
+    if model.vocabulary_size < tokenizer.size:
+        yield (
+            f"{role}.model: its tokenizer has ids up to {tokenizer.size - 1}, its embedding "
+            f"(vocab_size) only {model.vocabulary_size} rows"
+        )
+
+
+def _template_problems(prompt: Prompt, tokenizer: TokenizerFiles) -> Iterator[str]:
+    if not isinstance(prompt, ChatPrompt):
+        return
+    if tokenizer.chat_template is None:
+        yield "prompt.type: 'chat' needs a chat template and the policy has none: use type 'plain'"
+    elif prompt.thinking is not None and "enable_thinking" not in tokenizer.chat_template:
+        yield "prompt.thinking: the policy's chat template has no enable_thinking: leave it out"
+
+
+def _tokenizer_problems(
+    spec: JobSpec, policy: TokenizerFiles, teacher: TokenizerFiles
+) -> Iterator[str]:
+    chat = isinstance(spec.prompt, ChatPrompt)
+    for difference in differences(policy, teacher, chat=chat):
+        yield f"teacher.model: its tokenizer is not the policy's: {difference}"

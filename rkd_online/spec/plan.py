@@ -1,0 +1,161 @@
+"""A job in words: what it would sample, update, measure and keep, and what it takes."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from rkd_online.spec.job import JobSpec
+from rkd_online.spec.model_files import ModelFiles, read_model
+from rkd_online.spec.references import is_hub_reference, resolve_model
+from rkd_online.spec.resources import WorkerResources
+from rkd_online.spec.task import (
+    ChainSumTask,
+    ChatPrompt,
+    FileTask,
+    Reward,
+    VerifierReward,
+)
+
+FLOAT32_BYTES: Final = 4
+LABEL_WIDTH: Final = 13
+
+
+def describe_plan(spec: JobSpec) -> str:
+    """The plan of a job that ``check_spec`` has passed, one line for each thing."""
+    lines = [f"{spec.name}: {spec.algorithm.type}, {spec.steps} steps, seed {spec.seed}"]
+    for label, texts in _sections(spec):
+        marks = [label] + [""] * (len(texts) - 1)
+        lines += [f"  {mark:<{LABEL_WIDTH}}{text}" for mark, text in zip(marks, texts, strict=True)]
+    return "\n".join(lines)
+
+
+def _sections(spec: JobSpec) -> Iterator[tuple[str, list[str]]]:
+    yield "policy", [_model(spec.policy.model)]
+    if spec.teacher is not None:
+        scorer = f"log-probs by {spec.teacher.scorer.type}"
+        yield "teacher", [f"{_model(spec.teacher.model)}, {scorer}"]
+    yield "task", [_task(spec), _prompt(spec)]
+    yield "reward", [" + ".join(map(_reward, spec.rewards))]
+    yield "each step", _step(spec)
+    yield "optimizer", _optimizer(spec)
+    yield "evaluation", _evaluation(spec)
+    yield "checkpoints", [_checkpoints(spec)]
+    yield "actors", _actors(spec)
+
+
+def _files(reference: str) -> ModelFiles | None:
+    return None if is_hub_reference(reference) else read_model(resolve_model(reference))
+
+
+def _model(reference: str) -> str:
+    model = _files(reference)
+    if model is None:
+        return f"{reference}, fetched when the run starts"
+    count = f"{_count(model.parameters)} parameters"
+    context = f"context {model.context_length:,}" if model.context_length else "context unknown"
+    return f"{reference}, {model.architecture}, {count}, {context}"
+
+
+def _count(parameters: int) -> str:
+    for unit, name in ((10**9, "B"), (10**6, "M"), (10**3, "K")):
+        if parameters >= unit:
+            return f"{parameters / unit:.2f} {name}"
+    return str(parameters)
+
+
+def _task(spec: JobSpec) -> str:
+    task = spec.task
+    if isinstance(task, ChainSumTask):
+        return f"chain_sum, {task.min_terms} to {task.max_terms} terms"
+    if isinstance(task, FileTask):
+        return f"files {task.train}, {task.validation}, {task.test}; answers match by {task.match}"
+    sizes = (
+        f"{task.train_size:,} train, {task.validation_size:,} validation, {task.test_size:,} test"
+    )
+    return f"reasoning-gym {task.dataset}, {sizes} problems"
+
+
+def _prompt(spec: JobSpec) -> str:
+    if not isinstance(spec.prompt, ChatPrompt):
+        return "plain prompts"
+    system = ", with a system message" if spec.prompt.system is not None else ""
+    switch = {None: "as the template has it", True: "on", False: "off"}[spec.prompt.thinking]
+    return f"chat prompts{system}, thinking {switch}"
+
+
+def _reward(reward: Reward) -> str:
+    if isinstance(reward, VerifierReward):
+        return f"{reward.weight:g} x verifier (answer by {reward.extractor})"
+    return f"{reward.weight:g} x {reward.type}"
+
+
+def _step(spec: JobSpec) -> list[str]:
+    rollout = spec.rollout
+    sequences = rollout.prompts_per_step * rollout.group_size
+    tokens = sequences * rollout.max_new_tokens
+    return [
+        f"{rollout.prompts_per_step} prompts x {rollout.group_size} = {sequences:,} sequences of "
+        f"at most {rollout.max_new_tokens:,} new tokens, temperature {rollout.temperature:g}",
+        f"at most {tokens:,} sampled tokens; {spec.steps * tokens:,} in the whole job",
+    ]
+
+
+def _optimizer(spec: JobSpec) -> list[str]:
+    optimizer = spec.optimizer
+    updates = optimizer.minibatches * optimizer.epochs
+    return [
+        f"AdamW, learning rate {optimizer.learning_rate:g} {optimizer.schedule.type} after "
+        f"{optimizer.schedule.warmup_steps} warm-up steps, gradient norm at most "
+        f"{optimizer.max_gradient_norm:g}",
+        f"updates: {updates} per step, {spec.steps * updates:,} in all; forward passes of at most "
+        f"{optimizer.micro_batch_tokens:,} tokens",
+    ]
+
+
+def _evaluation(spec: JobSpec) -> list[str]:
+    evaluation = spec.evaluation
+    models = (
+        "policy before and after" if spec.teacher is None else "teacher, policy before and after"
+    )
+    lines = [
+        f"{models}: {evaluation.prompts} test prompts x {evaluation.samples} samples, and greedy"
+    ]
+    if evaluation.every:
+        prompts = evaluation.every_prompts
+        lines.append(
+            f"every {evaluation.every} steps on {prompts} validation prompts, one sample each"
+        )
+    return lines
+
+
+def _checkpoints(spec: JobSpec) -> str:
+    kept = f"newest {spec.checkpoint.keep}, step 0 and the best by {spec.checkpoint.best_metric}"
+    return f"every {spec.checkpoint.every} steps and at the end; kept: {kept}"
+
+
+def _actors(spec: JobSpec) -> list[str]:
+    resources = spec.resources
+    generator = resources.generator
+    count = generator.count
+    cpus = count * generator.cpus + resources.scorer.cpus + resources.learner.cpus
+    gpus = count * generator.gpus + resources.scorer.gpus + resources.learner.gpus
+    return [
+        f"{count} x generator: {generator.cpus:g} CPU, {generator.gpus:g} GPU, {_cache(spec)}",
+        f"scorer: {_worker(resources.scorer)}; learner: {_worker(resources.learner)}",
+        f"together {cpus:g} CPU and {gpus:g} GPU, computing on {resources.device}",
+    ]
+
+
+def _worker(worker: WorkerResources) -> str:
+    return f"{worker.cpus:g} CPU, {worker.gpus:g} GPU, tensor threads {worker.threads}"
+
+
+def _cache(spec: JobSpec) -> str:
+    """How many of its longest sequences an engine's key-value cache holds at once."""
+    generator = spec.resources.generator
+    size = f"KV cache {generator.kv_cache_mib:,} MiB"
+    model = _files(spec.policy.model)
+    per_token = model.kv_bytes_per_token(FLOAT32_BYTES) if model is not None else None
+    if per_token is None:
+        return size
+    tokens = (generator.kv_cache_mib << 20) // per_token
+    return f"{size} for about {tokens:,} tokens, {generator.max_sequences} sequences at once"

@@ -1,0 +1,68 @@
+"""Supervised training of one bundled model, the same to the bit every time on one thread."""
+
+import math
+from collections.abc import Callable
+
+import torch
+from transformers import PreTrainedTokenizerBase, Qwen3Config, Qwen3ForCausalLM
+
+from rkd_online.zoo.examples import Examples
+from rkd_online.zoo.recipe import Recipe
+from rkd_online.zoo.tokenizer import CONTEXT
+
+WARMUP_STEPS = 50
+REPORT_EVERY = 100
+MAX_GRADIENT_NORM = 1.0
+
+
+def make_model(tokenizer: PreTrainedTokenizerBase, recipe: Recipe) -> Qwen3ForCausalLM:
+    """An untrained model of the recipe's shape; the global random state is left as it was."""
+    config = Qwen3Config(
+        vocab_size=len(tokenizer),
+        hidden_size=128,
+        intermediate_size=384,
+        num_hidden_layers=recipe.layers,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=32,
+        max_position_embeddings=CONTEXT,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        dtype="float32",
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        return Qwen3ForCausalLM(config)
+
+
+def train(
+    model: Qwen3ForCausalLM,
+    tokenizer: PreTrainedTokenizerBase,
+    recipe: Recipe,
+    progress: Callable[[str], None],
+) -> None:
+    """Teach the model its traces, in place: AdamW, warm-up, then a cosine to zero."""
+    examples = Examples(tokenizer, recipe.corrupted, recipe.seed)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.peak_learning_rate)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, recipe.steps))
+    model.train()
+    for step in range(1, recipe.steps + 1):
+        ids, labels = examples.batch(recipe.batch)
+        loss = model(input_ids=ids, labels=labels, use_cache=False).loss
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), MAX_GRADIENT_NORM)
+        optimizer.step()
+        schedule.step()
+        if step % REPORT_EVERY == 0:
+            progress(f"{recipe.name}: step {step} of {recipe.steps}, loss {loss.item():.4f}")
+    model.eval()
+
+
+def _rate(step: int, steps: int) -> float:
+    """The share of the peak learning rate before update ``step`` (from 0)."""
+    if step < WARMUP_STEPS:
+        return (step + 1) / WARMUP_STEPS
+    return 0.5 * (1 + math.cos(math.pi * (step - WARMUP_STEPS) / (steps - WARMUP_STEPS)))

@@ -1,0 +1,78 @@
+"""Tokenizers as transformers loads them: end tokens, and whether two mean the same."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from rkd_online.errors import ModelError
+from rkd_online.models.tokenizer import check_same_tokenizer, end_token_ids, load_tokenizer
+from tests.tiny_models import CHAT_TEMPLATE, make_tiny_model, tiny_tokenizer
+
+
+def ends(folder: Path, listed: int | list[int] | None) -> tuple[int, ...]:
+    (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": listed}))
+    return end_token_ids(folder, load_tokenizer(folder))
+
+
+def test_end_tokens_are_the_tokenizers_and_those_of_generation(tmp_path: Path) -> None:
+    folder = make_tiny_model(tmp_path)
+    assert ends(folder, [259, 258]) == (258, 259)
+    assert ends(folder, 259) == (258, 259)
+    assert ends(folder, [259]) == (258, 259)
+    assert ends(folder, None) == (258,)
+    (folder / "generation_config.json").unlink()
+    assert end_token_ids(folder, load_tokenizer(folder)) == (258,)
+
+
+def test_a_model_without_an_end_token_is_an_error(tmp_path: Path) -> None:
+    tokenizer = tiny_tokenizer()
+    tokenizer.eos_token = None
+    with pytest.raises(ModelError, match="names no end token: set eos_token"):
+        end_token_ids(tmp_path, tokenizer)
+
+
+def test_a_folder_without_a_tokenizer_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=f"cannot load the tokenizer in {tmp_path}: "):
+        load_tokenizer(tmp_path)
+
+
+def test_equal_tokenizers_pass_whatever_token_pads() -> None:
+    other = tiny_tokenizer()
+    other.pad_token = "<|im_end|>"
+    check_same_tokenizer(tiny_tokenizer(), other)
+
+
+def test_another_vocabulary_is_named_by_its_first_token() -> None:
+    other = tiny_tokenizer()
+    other.add_tokens(["<more>"])
+    with pytest.raises(ModelError) as caught:
+        check_same_tokenizer(tiny_tokenizer(), other)
+    assert str(caught.value) == (
+        "the teacher's tokenizer is not the policy's: token '<more>' is absent in the policy, id 260 "
+        "here (1 differ)"
+    )
+
+
+def test_a_token_that_is_special_in_one_alone_is_named() -> None:
+    policy, teacher = tiny_tokenizer(), tiny_tokenizer()
+    policy.add_tokens(["<more>"])
+    teacher.add_tokens(["<more>"], special_tokens=True)
+    with pytest.raises(ModelError, match=r"special token '<more>' is absent in the policy, id 260"):
+        check_same_tokenizer(policy, teacher)
+
+
+def test_another_end_token_is_named() -> None:
+    other = tiny_tokenizer()
+    other.eos_token = "<|endoftext|>"
+    with pytest.raises(ModelError, match=r"eos_token is '<\|im_end\|>' in the policy, '<\|endof"):
+        check_same_tokenizer(tiny_tokenizer(), other)
+
+
+def test_another_chat_template_counts_where_prompts_are_chats() -> None:
+    other = tiny_tokenizer(CHAT_TEMPLATE.replace("assistant", "model"))
+    with pytest.raises(ModelError, match=r"the chat template differs from character 149: 'assis"):
+        check_same_tokenizer(tiny_tokenizer(), other)
+    check_same_tokenizer(tiny_tokenizer(), other, chat=False)
+    with pytest.raises(ModelError, match="the chat template is missing in the policy"):
+        check_same_tokenizer(tiny_tokenizer(None), tiny_tokenizer())

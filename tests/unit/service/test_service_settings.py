@@ -1,0 +1,86 @@
+"""Where settings come from, and what is refused before anything is started."""
+
+import socket
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from rkd_online.errors import ClusterError, ServiceError
+from rkd_online.service.local_ray import LocalRay
+from rkd_online.service.server import serve
+from rkd_online.service.settings import Settings
+
+
+def test_the_data_folder_is_absolute_and_holds_the_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = Settings()
+    assert settings.data_dir == tmp_path / ".rkd"
+    assert settings.database == f"sqlite+aiosqlite:///{tmp_path}/.rkd/rkd.db"
+    assert settings.job_dir("job-1") == tmp_path / ".rkd/runs/job-1"
+
+
+def test_environment_variables_set_what_no_argument_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RKD_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("RKD_PORT", "9000")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "from-ray")
+    settings = Settings(port=9001)
+    assert (settings.data_dir, settings.port) == (tmp_path, 9001)
+    assert settings.control_url == "http://127.0.0.1:9001"
+    assert settings.ray_token == "from-ray"
+    assert "from-ray" not in repr(settings)
+
+
+def test_runs_report_to_the_public_url_where_there_is_one() -> None:
+    assert Settings(public_url="http://head:8420/").control_url == "http://head:8420"
+    assert Settings(host="::1", port=1).control_url == "http://[::1]:1"
+
+
+def test_an_impossible_setting_is_refused() -> None:
+    with pytest.raises(ValidationError, match="less than or equal to 65535"):
+        Settings(port=70000)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.4", "example.org"])
+def test_a_host_that_other_machines_reach_is_refused(settings: Settings, host: str) -> None:
+    with pytest.raises(ServiceError, match=f"host '{host}' can be reached from other machines"):
+        serve(settings.model_copy(update={"host": host}), local_ray=False)
+
+
+def test_a_port_in_use_is_named_before_anything_is_started(settings: Settings) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ServiceError, match=f"port {port} on 127.0.0.1 cannot be used"):
+            serve(settings.model_copy(update={"port": port}), local_ray=True)
+    assert not (settings.data_dir / "local-ray.log").exists()
+
+
+def test_rays_port_in_use_is_named_before_ray_is_started(settings: Settings) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ClusterError, match=f"port {port} .* RKD_LOCAL_RAY_PORT"):
+            LocalRay.start(settings.model_copy(update={"local_ray_port": port}))
+    assert not (settings.data_dir / "local-ray.log").exists()
+
+
+def test_an_interpreter_without_ray_is_told_with_its_own_words(settings: Settings) -> None:
+    changes = {"interpreter": "/bin/false", "local_ray_port": 18265}
+    with pytest.raises(ClusterError, match="the local Ray ended with 1 while starting"):
+        LocalRay.start(settings.model_copy(update=changes))
+
+
+def test_rays_token_is_for_its_owner_alone_and_stays_the_same(settings: Settings) -> None:
+    changes = {"interpreter": "/bin/false", "local_ray_port": 18265}
+    tokens = []
+    for _ in range(2):
+        with pytest.raises(ClusterError):
+            LocalRay.start(settings.model_copy(update=changes))
+        path = settings.data_dir / "ray-token"
+        tokens.append(path.read_text())
+        assert path.stat().st_mode & 0o777 == 0o600
+    assert tokens[0] == tokens[1]
+    assert len(tokens[0]) == 64

@@ -1,0 +1,254 @@
+"""What is wrong with a job's models and files is known before anything heavy is loaded."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from rkd_online.errors import SpecError
+from rkd_online.spec.check import check_spec
+from rkd_online.spec.load import parse_spec
+from tests.tiny_models import TOKENIZER_SIZE, make_tiny_model
+from tests.unit.spec.job import job
+
+
+def problems(**changes: Any) -> list[str]:
+    try:
+        check_spec(parse_spec(job(**changes)))
+    except SpecError as error:
+        return str(error).splitlines()
+    return []
+
+
+def edit(file: Path, change: Callable[[Any], None]) -> None:
+    content = json.loads(file.read_text())
+    change(content)
+    file.write_text(json.dumps(content))
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> Path:
+    return make_tiny_model(tmp_path / "policy")
+
+
+@pytest.fixture
+def teacher(tmp_path: Path) -> Path:
+    return make_tiny_model(tmp_path / "teacher", "llama-untied", shards=2, seed=1)
+
+
+def pair(policy: Path, teacher: Path) -> dict[str, Any]:
+    return {"policy__model": str(policy), "teacher__model": str(teacher)}
+
+
+def test_a_tied_policy_and_a_sharded_teacher_fit(policy: Path, teacher: Path) -> None:
+    assert problems(**pair(policy, teacher)) == []
+
+
+def test_a_padded_teacher_embedding_fits(policy: Path, tmp_path: Path) -> None:
+    padded = make_tiny_model(tmp_path / "padded", "llama-untied", vocab=TOKENIZER_SIZE + 60)
+    assert problems(**pair(policy, padded)) == []
+
+
+def test_models_of_the_hub_wait_for_the_start_of_the_run(policy: Path) -> None:
+    assert problems(policy__model=str(policy), teacher__model="hf:Qwen/Qwen3-8B@main") == []
+    (line,) = problems(policy__model=str(policy), teacher__model="hf:Qwen/Qwen3-8B")
+    assert line.startswith("teacher.model: 'hf:Qwen/Qwen3-8B' is not of the form")
+
+
+def test_nothing_heavy_is_imported(policy: Path, teacher: Path) -> None:
+    """In a process of its own, since this one has torch already."""
+    program = (
+        "import json, sys\n"
+        "from rkd_online.spec.load import parse_spec\n"
+        "from rkd_online.spec.check import check_spec\n"
+        "from rkd_online.spec.plan import describe_plan\n"
+        "spec = parse_spec(json.loads(sys.argv[1]))\n"
+        "check_spec(spec), describe_plan(spec)\n"
+        "heavy = {'torch', 'transformers', 'tokenizers', 'safetensors', 'numpy', 'ray', 'vllm'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, json.dumps(job(**pair(policy, teacher)))],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_problem_is_listed_under_its_field(tmp_path: Path) -> None:
+    data = pair(tmp_path / "a", tmp_path / "b")
+    assert problems(**data) == [
+        f"policy.model: there is no folder {tmp_path}/a: give a folder in Hugging Face format",
+        f"teacher.model: there is no folder {tmp_path}/b: give a folder in Hugging Face format",
+    ]
+
+
+def test_pickle_weights_are_refused(policy: Path, teacher: Path) -> None:
+    (policy / "model.safetensors").unlink()
+    torch.save({}, policy / "pytorch_model.bin")
+    assert problems(**pair(policy, teacher)) == [
+        f"policy.model: {policy} has only pickle weights (pytorch_model.bin), which can run any "
+        "code when they are loaded: convert them to safetensors"
+    ]
+
+
+def test_pickle_weights_beside_safetensors_are_left_alone(policy: Path, teacher: Path) -> None:
+    torch.save({}, policy / "pytorch_model.bin")
+    assert problems(**pair(policy, teacher)) == []
+
+
+def test_missing_weights_config_and_shards_are_named(policy: Path, teacher: Path) -> None:
+    (policy / "model.safetensors").unlink()
+    (teacher / "model-00002-of-00002.safetensors").unlink()
+    assert problems(**pair(policy, teacher)) == [
+        f"policy.model: {policy} has no weights: neither model.safetensors nor "
+        "model.safetensors.index.json",
+        f"teacher.model: {teacher} lacks model-00002-of-00002.safetensors, named in its "
+        "model.safetensors.index.json",
+    ]
+    (policy / "config.json").unlink()
+    assert problems(**pair(policy, teacher))[0] == f"policy.model: {policy} has no config.json"
+
+
+def test_weights_that_are_cut_short_are_refused(policy: Path, teacher: Path) -> None:
+    weights = policy / "model.safetensors"
+    size = weights.stat().st_size
+    weights.write_bytes(weights.read_bytes()[:-1])
+    (line,) = problems(**pair(policy, teacher))
+    assert f"has {size - 1} bytes where its header says {size}: fetch it again" in line
+
+
+def test_a_pointer_in_the_place_of_weights_is_refused(policy: Path, teacher: Path) -> None:
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
+    (policy / "model.safetensors").write_text(pointer)
+    (line,) = problems(**pair(policy, teacher))
+    assert line.endswith("model.safetensors has no safetensors header: fetch it again")
+
+
+def test_new_tokens_have_to_leave_room_in_either_context(policy: Path, teacher: Path) -> None:
+    edit(teacher / "config.json", lambda config: config.update(max_position_embeddings=64))
+    assert problems(**pair(policy, teacher), rollout__max_new_tokens=63) == []
+    assert problems(**pair(policy, teacher), rollout__max_new_tokens=64) == [
+        "rollout.max_new_tokens: 64 leaves no room for a prompt in the teacher's context of 64 "
+        "tokens: lower it"
+    ]
+
+
+def test_an_embedding_smaller_than_the_tokenizer_is_refused(policy: Path, teacher: Path) -> None:
+    edit(teacher / "config.json", lambda config: config.update(vocab_size=259))
+    assert problems(**pair(policy, teacher)) == [
+        "teacher.model: its tokenizer has ids up to 259, its embedding (vocab_size) only 259 rows"
+    ]
+
+
+def swap_two_tokens(content: Any) -> None:
+    vocabulary = content["model"]["vocab"]
+    vocabulary["A"], vocabulary["B"] = vocabulary["B"], vocabulary["A"]
+
+
+def rename_special(content: Any) -> None:
+    content["added_tokens"][3]["content"] = "<|stop|>"
+    content["model"]["vocab"]["<|stop|>"] = content["model"]["vocab"].pop("<|endoftext|>")
+
+
+def unmark_special(content: Any) -> None:
+    content["added_tokens"][1]["special"] = False
+
+
+NOT_THE_SAME = "teacher.model: its tokenizer is not the policy's: "
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (swap_two_tokens, ["token 'A' is id 32 in the policy, id 33 here (2 differ)"]),
+        (
+            rename_special,
+            [
+                "token '<|endoftext|>' is id 259 in the policy, absent here (2 differ)",
+                "special token '<|endoftext|>' is id 259 in the policy, absent here (2 differ)",
+            ],
+        ),
+        (
+            unmark_special,
+            ["special token '<|im_start|>' is id 257 in the policy, absent here (1 differ)"],
+        ),
+    ],
+)
+def test_another_vocabulary_is_refused_and_the_token_named(
+    policy: Path, teacher: Path, change: Callable[[Any], None], expected: list[str]
+) -> None:
+    edit(teacher / "tokenizer.json", change)
+    assert problems(**pair(policy, teacher)) == [NOT_THE_SAME + line for line in expected]
+
+
+def test_another_end_token_is_refused(policy: Path, teacher: Path) -> None:
+    edit(teacher / "tokenizer_config.json", lambda it: it.update(eos_token="<|endoftext|>"))
+    assert problems(**pair(policy, teacher)) == [
+        f"{NOT_THE_SAME}eos_token is '<|im_end|>' in the policy, '<|endoftext|>' here"
+    ]
+
+
+def test_a_token_may_be_written_as_text_or_as_a_record(policy: Path, teacher: Path) -> None:
+    record = {"content": "<|im_end|>", "lstrip": False, "special": True}
+    edit(teacher / "tokenizer_config.json", lambda it: it.update(eos_token=record))
+    assert problems(**pair(policy, teacher)) == []
+
+
+def test_another_padding_token_fits(policy: Path, teacher: Path) -> None:
+    edit(teacher / "tokenizer_config.json", lambda it: it.update(pad_token="<|im_end|>"))
+    assert problems(**pair(policy, teacher)) == []
+
+
+def test_another_chat_template_is_refused_where_prompts_are_chats(
+    policy: Path, teacher: Path
+) -> None:
+    template = (policy / "chat_template.jinja").read_text()
+    (teacher / "chat_template.jinja").write_text(template.replace("assistant", "model"))
+    (line,) = problems(**pair(policy, teacher))
+    assert line == (
+        f"{NOT_THE_SAME}the chat template differs from character {template.index('assistant')}: "
+        + f"{template[template.index('assistant') :][:30]!r} in the policy, "
+        + f"{template.replace('assistant', 'model')[template.index('assistant') :][:30]!r} here"
+    )
+    assert problems(**pair(policy, teacher), prompt__type="plain") == []
+
+
+def test_the_template_inside_the_settings_counts_as_well(policy: Path, teacher: Path) -> None:
+    template = (teacher / "chat_template.jinja").read_text()
+    (teacher / "chat_template.jinja").unlink()
+    assert problems(**pair(policy, teacher)) == [
+        f"{NOT_THE_SAME}the chat template is missing in the teacher"
+    ]
+    edit(teacher / "tokenizer_config.json", lambda it: it.update(chat_template=template))
+    assert problems(**pair(policy, teacher)) == []
+
+
+def test_chat_prompts_need_a_template_and_a_switch_needs_its_place(tmp_path: Path) -> None:
+    plain = make_tiny_model(tmp_path / "plain", chat_template=None)
+    assert problems(**pair(plain, plain)) == [
+        "prompt.type: 'chat' needs a chat template and the policy has none: use type 'plain'"
+    ]
+    fixed = make_tiny_model(tmp_path / "fixed", chat_template="{{ messages[0]['content'] }}")
+    assert problems(**pair(fixed, fixed), prompt={"type": "chat", "thinking": False}) == [
+        "prompt.thinking: the policy's chat template has no enable_thinking: leave it out"
+    ]
+
+
+def test_a_folder_without_a_tokenizer_is_refused(policy: Path, teacher: Path) -> None:
+    (policy / "tokenizer.json").unlink()
+    assert problems(**pair(policy, teacher)) == [f"policy.model: {policy} has no tokenizer.json"]
+
+
+def test_a_tokenizer_that_only_transformers_reads_waits_for_the_start(
+    policy: Path, teacher: Path
+) -> None:
+    (policy / "tokenizer.json").unlink()
+    (policy / "tokenizer.model").write_bytes(b"")
+    assert problems(**pair(policy, teacher)) == []

@@ -1,0 +1,57 @@
+"""Fields of a job that fit alone but not together."""
+
+from typing import Any
+
+import pytest
+
+from rkd_online.errors import SpecError
+from rkd_online.spec.load import parse_spec
+from tests.unit.spec.job import job
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (
+            {k: v for k, v in job().items() if k != "teacher"},
+            "algorithm.type 'rlad' needs a teacher: add teacher.model",
+        ),
+        (
+            job(rollout__temperature=0.7, teacher__scorer={"type": "vllm"}),
+            "rollout.temperature 0.7 does not fit teacher.scorer.type 'vllm', whose log-probs are "
+            "always at temperature 1: set rollout.temperature 1.0 or teacher.scorer.type "
+            "'transformers'",
+        ),
+        (
+            job(optimizer__minibatches=5),
+            "optimizer.minibatches 5 does not divide rollout.prompts_per_step 32",
+        ),
+        (
+            job(rewards=[{"type": "finished"}]),
+            "rewards need exactly one of type 'verifier', found 0",
+        ),
+        (
+            job(rewards=[{"type": "verifier"}, {"type": "verifier"}]),
+            "rewards need exactly one of type 'verifier', found 2",
+        ),
+        (
+            job(task={"type": "chain_sum", "min_terms": 4, "max_terms": 2}),
+            "task.min_terms 4 is above task.max_terms 2",
+        ),
+    ],
+)
+def test_fields_that_do_not_fit_each_other_are_named(data: dict[str, Any], expected: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        parse_spec(data)
+    assert str(caught.value) == expected
+
+
+def test_the_transformers_scorer_takes_any_temperature() -> None:
+    spec = parse_spec(job(rollout__temperature=0.7, teacher__scorer={"type": "transformers"}))
+    assert spec.rollout.temperature == 0.7
+
+
+def test_the_reward_alone_needs_no_teacher() -> None:
+    data = job(algorithm={"type": "grpo"})
+    del data["teacher"]
+    assert parse_spec(data).teacher is None
