@@ -47,7 +47,7 @@ def follow(client: Client, job: str) -> None:
     record = client.get(job)
     with Progress(steps=int(record.spec["steps"]), title=f"{record.name} · {job}") as progress:
         for event in client.stream(job):
-            progress.event({"type": event.type, "data": event.data})
+            progress.event(event.type, event.data)
     record = client.get(job)
     if record.status != "succeeded":
         Console(stderr=True).print(f"[bold red]{record.status}[/]: {record.error or 'see events'}")

@@ -48,7 +48,14 @@ def run(
     from rkd_online.inference.environment import prepare_engine_process
 
     prepare_engine_process(loaded.resources.device)
-    from rkd_online.cli.reports import show_report
+    from rkd_online.cli.progress import Progress, ProgressSink
+    from rkd_online.evaluation.table import render_report
     from rkd_online.run.inline import run_inline
+    from rkd_online.run.records import RunFolder
+    from rkd_online.run.records import data_dir as records
 
-    show_report(run_inline(loaded, job or loaded.name, data_dir))
+    folder = RunFolder.of(records(data_dir), job or loaded.name)
+    with Progress(steps=loaded.steps, title=loaded.name) as progress:
+        report = run_inline(loaded, folder, [ProgressSink(progress)])
+    Console().print(render_report(report))
+    Console().print(f"records: {folder.path}", highlight=False)

@@ -1,6 +1,105 @@
 """The driver of one attempt: what a Ray Job runs.
 
-``python -m rkd_online.cluster.entrypoint --job-dir DIR --attempt N``. The control plane passes what
-is secret or optional by environment: ``RKD_CONTROL_URL``, ``RKD_ATTEMPT_TOKEN``, ``RKD_JOB_ID`` and
+``python -m rkd_online.cluster.entrypoint --job-dir DIR --attempt N``. The control plane gives the
+rest by environment: ``RKD_CONTROL_URL``, ``RKD_ATTEMPT_TOKEN`` and, to go on from a checkpoint,
 ``RKD_RESUME_FROM``.
 """
+
+import argparse
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import ray
+
+from rkd_online.cluster.metrics import RayMetricsSink
+from rkd_online.cluster.workforce import start_workforce
+from rkd_online.errors import ClusterError, RkdError, WeightSyncError
+from rkd_online.evaluation.report import Report
+from rkd_online.metrics.control_plane import ControlPlaneSink
+from rkd_online.metrics.sinks import JsonlSink
+from rkd_online.run.attempt import Attempt, run_attempt
+from rkd_online.run.records import RunFolder
+from rkd_online.run.setup import prepare
+from rkd_online.spec.job import JobSpec
+
+NAMESPACE = "rkd"
+WATCH_SECONDS = 1.0
+EXIT_FENCED = 75
+"""Exit code of an attempt that found itself replaced."""
+
+
+def main() -> None:
+    """Run the attempt that the arguments name."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--job-dir", type=Path, required=True)
+    parser.add_argument("--attempt", type=int, required=True)
+    arguments = parser.parse_args()
+    sys.exit(asyncio.run(_supervise(RunFolder(arguments.job_dir), arguments.attempt)))
+
+
+async def _supervise(folder: RunFolder, number: int) -> int:
+    """Run the attempt and tell the control plane how it ended; the exit code.
+
+    An error that another attempt would meet again is reported as ``failed`` and is final. A lost
+    actor or node only ends this process: the control plane then starts the next attempt.
+    """
+    job = folder.path.name
+    control = ControlPlaneSink(
+        f"{os.environ['RKD_CONTROL_URL']}/v1/internal/jobs/{job}/attempts/{number}/events",
+        token=os.environ["RKD_ATTEMPT_TOKEN"],
+    )
+    running = asyncio.create_task(_run(folder, number, control))
+    try:
+        await _until_done_or_called_off(running, control)
+        if running.cancelled() or control.fenced:
+            return EXIT_FENCED
+        control.event("finished", {"summary": running.result().summary})
+        return 0
+    except (ClusterError, WeightSyncError) as error:
+        control.event("log", {"message": f"this attempt is lost: {error}"})
+        print(error, file=sys.stderr)
+        return 1
+    except RkdError as error:
+        control.event("failed", {"message": str(error)})
+        print(error, file=sys.stderr)
+        return 1
+    finally:
+        await asyncio.to_thread(control.close)
+
+
+async def _until_done_or_called_off(
+    running: "asyncio.Task[Report]", control: ControlPlaneSink
+) -> None:
+    """Wait for the attempt; end it when the control plane no longer wants it."""
+    while not running.done():
+        await asyncio.wait([running], timeout=WATCH_SECONDS)
+        if control.fenced or control.stopping:
+            running.cancel()
+            await asyncio.wait([running], timeout=30 * WATCH_SECONDS)
+            return
+
+
+async def _run(folder: RunFolder, number: int, control: ControlPlaneSink) -> Report:
+    job = folder.path.name
+    spec = JobSpec.model_validate_json(folder.spec.read_bytes())
+    control.event("started", {"attempt": number, "steps": spec.steps})
+    resume = os.environ.get("RKD_RESUME_FROM")
+    setup = prepare(job, number, spec)
+    ray.init(address="auto", namespace=NAMESPACE, log_to_driver=True)
+    control.event("log", {"message": "starting engine, teacher and learner"})
+    work = await start_workforce(setup)
+    metrics = JsonlSink(folder.attempt(number).metrics)
+    sinks = [metrics, control, RayMetricsSink(job)]
+    try:
+        return await run_attempt(
+            Attempt(setup, work, folder, sinks, Path(resume) if resume else None)
+        )
+    finally:
+        await work.close()
+        metrics.close()
+
+
+if __name__ == "__main__":
+    main()

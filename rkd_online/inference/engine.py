@@ -24,6 +24,9 @@ from rkd_online.types import (
     token_ids,
 )
 
+STEP_TOKENS = 8192
+"""Prompt tokens that one engine step takes in, unless a single prompt is longer."""
+
 
 class Engine:
     """One in-process vLLM engine in float32."""
@@ -112,6 +115,9 @@ def _build(settings: EngineSettings) -> LLMEngine:
         enforce_eager=settings.device == "cpu",
         max_model_len=settings.context_length,
         max_num_seqs=settings.max_sequences,
+        # A prompt in pieces makes vLLM rewind each seeded generator, which CPU generators cannot.
+        enable_chunked_prefill=False,
+        max_num_batched_tokens=max(STEP_TOKENS, settings.context_length),
         kv_cache_memory_bytes=settings.kv_cache_bytes,
         logprobs_mode="processed_logprobs",
         weight_transfer_config={

@@ -1,5 +1,6 @@
 """Checkpoints of one attempt: written by the learner, announced when whole, pruned."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rkd_online.learning.retention import prune
@@ -17,7 +18,7 @@ class CheckpointKeeper:
     """Saves what a resumed run needs and keeps what the policy says."""
 
     def __init__(
-        self, folder: Path, learner: Learner, policy: CheckpointSpec, sinks: list[Sink]
+        self, folder: Path, learner: Learner, policy: CheckpointSpec, sinks: Sequence[Sink]
     ) -> None:
         self._folder = folder
         self._learner = learner

@@ -8,6 +8,7 @@ from rkd_online.evaluation.measurement import Measurement
 from rkd_online.evaluation.requests import greedy, temperature_one
 from rkd_online.generation.seeds import sample_seed
 from rkd_online.run.prompts import PromptStream
+from rkd_online.run.records import write_whole
 from rkd_online.run.roles import Scorer
 from rkd_online.spec.job import JobSpec
 from rkd_online.types import SamplingRequest
@@ -37,11 +38,15 @@ class Evaluator:
         result = await self._evaluate(self._policy, requests)
         return {"validation/pass_at_1": float(result.correct.mean())}
 
+    def known(self, name: str) -> Measurement:
+        """What an earlier ``measured`` kept, in this attempt or one before."""
+        return Measurement.model_validate_json((self._folder / f"{name}.json").read_bytes())
+
     async def measured(self, name: str, answers: Answers) -> Measurement:
         """One model's part of the report, on the test split."""
         path = self._folder / f"{name}.json"
         if path.exists():
-            return Measurement.model_validate_json(path.read_bytes())
+            return self.known(name)
         prompts = self._prompts.held_out("test", self._spec.evaluation.prompts)
         longest = self._spec.rollout.max_new_tokens
         sampled = temperature_one(
@@ -55,8 +60,7 @@ class Evaluator:
             await self._evaluate(answers, sampled),
             await self._evaluate(answers, greedy(prompts, max_new_tokens=longest)),
         )
-        self._folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(measurement.model_dump_json(indent=2))
+        write_whole(path, measurement.model_dump_json(indent=2) + "\n")
         return measurement
 
     async def _evaluate(

@@ -1,22 +1,13 @@
 """How old a batch may be: decided here and nowhere else."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
+from rkd_online.batching.assemble import oldest_version
 from rkd_online.errors import TrainingError
 from rkd_online.types import ScoredGroup, WeightVersion
 
 
-def oldest_version(groups: Iterable[ScoredGroup]) -> WeightVersion:
-    """The oldest weight version that sampled any token of the groups."""
-    return min(
-        span.version
-        for group in groups
-        for scored in group.rollouts
-        for span in scored.rollout.version_spans
-    )
-
-
-def staleness(groups: Iterable[ScoredGroup], learner_version: WeightVersion) -> int:
+def staleness(groups: Sequence[ScoredGroup], learner_version: WeightVersion) -> int:
     """Learner's version minus the version of the oldest token; the loop is strictly on-policy.
 
     Raises TrainingError when rollouts are not of the learner's own version.

@@ -30,9 +30,12 @@ class Sink(Protocol):
 class StepReporter:
     """Makes each step's report and hands it to the sinks."""
 
-    def __init__(self, workers: Sequence[Busy], sinks: Sequence[Sink]) -> None:
+    def __init__(
+        self, workers: Sequence[Busy], sinks: Sequence[Sink], *, correct_at: float
+    ) -> None:
         self._workers = workers
         self._sinks = sinks
+        self._correct_at = correct_at
 
     async def step(
         self,
@@ -49,7 +52,7 @@ class StepReporter:
         busy = [span for worker in spans for span in worker]
         whole = (
             metrics
-            | batch_metrics(groups)
+            | batch_metrics(groups, correct_at=self._correct_at)
             | throughput(groups, busy, seconds)
             | {"loop/share": 1 - covered_seconds(busy, clock.started, ended) / seconds}
         )

@@ -65,7 +65,6 @@ def build_learner(setup: JobSetup) -> "LearnerRole":
             total_steps=spec.steps,
             device=spec.resources.device,
             threads=spec.resources.learner.threads,
-            seed=spec.seed,
         ),
         setup.probe_ids,
     )

@@ -14,6 +14,10 @@ class Workforce(Protocol):
     scorer: Scorer
     learner: Learner
 
+    async def ready(self) -> None:
+        """Wait until every model is loaded and weights can flow."""
+        ...
+
     async def close_generators(self) -> None:
         """End the policy's generators, so that another model finds room."""
         ...

@@ -49,8 +49,8 @@ def test_another_vocabulary_is_named_by_its_first_token() -> None:
     with pytest.raises(ModelError) as caught:
         check_same_tokenizer(tiny_tokenizer(), other)
     assert str(caught.value) == (
-        "the teacher's tokenizer is not the policy's: token '<more>' is absent in the policy, id 260 "
-        "here (1 differ)"
+        "the teacher's tokenizer is not the policy's: token '<more>' is absent in the policy, "
+        "id 260 here (1 differ)"
     )
 
 
@@ -71,7 +71,8 @@ def test_another_end_token_is_named() -> None:
 
 def test_another_chat_template_counts_where_prompts_are_chats() -> None:
     other = tiny_tokenizer(CHAT_TEMPLATE.replace("assistant", "model"))
-    with pytest.raises(ModelError, match=r"the chat template differs from character 149: 'assis"):
+    place = CHAT_TEMPLATE.index("assistant")
+    with pytest.raises(ModelError, match=f"template differs from character {place}: 'assistant"):
         check_same_tokenizer(tiny_tokenizer(), other)
     check_same_tokenizer(tiny_tokenizer(), other, chat=False)
     with pytest.raises(ModelError, match="the chat template is missing in the policy"):

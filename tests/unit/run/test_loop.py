@@ -145,7 +145,7 @@ def run_train(fake: FakeRun, job: JobSpec, done: int = 0) -> None:
         records=fake,
         validation=fake,
         checkpoints=Keeper(fake),
-        reporter=StepReporter([fake], [fake]),
+        reporter=StepReporter([fake], [fake], correct_at=1.0),
     )
     asyncio.run(train(roles, job, done=done))
 

@@ -1,0 +1,53 @@
+"""A whole job in this process: the same classes and the same loop, without Ray."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from rkd_online.errors import SpecError
+from rkd_online.evaluation.report import Report
+from rkd_online.metrics.sinks import JsonlSink, Sink
+from rkd_online.run.attempt import Attempt, run_attempt
+from rkd_online.run.local import LocalWorkforce
+from rkd_online.run.records import RunFolder
+from rkd_online.run.setup import prepare
+from rkd_online.spec.job import JobSpec
+
+
+def run_inline(spec: JobSpec, folder: RunFolder, sinks: Sequence[Sink] = ()) -> Report:
+    """Run a job to its end, or go on from the newest checkpoint of a run that was cut."""
+    return asyncio.run(_run(spec, folder, sinks))
+
+
+async def _run(spec: JobSpec, folder: RunFolder, sinks: Sequence[Sink]) -> Report:
+    if spec.resources.generator.count != 1:
+        raise SpecError(
+            f"resources.generator.count is {spec.resources.generator.count}: one process holds one "
+            "engine; submit the job to a control plane to use several"
+        )
+    _same_job(spec, folder)
+    resume = folder.latest_checkpoint()
+    number = len(folder.attempts()) + 1
+    setup = prepare(folder.path.name, number, spec)
+    folder.write_spec(spec)
+    metrics = JsonlSink(folder.attempt(number).metrics)
+    work = LocalWorkforce(setup)
+    try:
+        await work.ready()
+        return await run_attempt(Attempt(setup, work, folder, [metrics, *sinks], resume))
+    finally:
+        await work.close()
+        metrics.close()
+
+
+def _same_job(spec: JobSpec, folder: RunFolder) -> None:
+    """A folder belongs to one spec: going on with another would mix two jobs' records."""
+    if not folder.spec.exists():
+        return
+    if folder.report.exists():
+        raise SpecError(f"{folder.path} holds a finished run: choose another --job or remove it")
+    if JobSpec.model_validate_json(folder.spec.read_bytes()) != spec:
+        raise SpecError(
+            f"{folder.path} holds a run of another spec: choose another --job, or give the spec "
+            f"that it began with ({folder.spec})"
+        )
