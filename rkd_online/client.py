@@ -111,7 +111,9 @@ class Client:
                 if message.event == "end":
                     yield None
                     return
-                yield Event.model_validate_json(message.data)
+                # A heartbeat is a comment, which the parser hands on once an id has been seen.
+                if message.data:
+                    yield Event.model_validate_json(message.data)
 
     def _read(self, model: type[Model], method: str, path: str, **options: Any) -> Model:
         return model.model_validate_json(self._call(method, path, **options).content)

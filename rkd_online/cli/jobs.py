@@ -89,7 +89,7 @@ def report(
     ] = None,
 ) -> None:
     """Show what a finished job gained: table, JSON or plot."""
-    from rkd_online.cli.reports import read_report, show_report
+    from rkd_online.cli.reports import copy_plot, read_report, show_report
 
     found = read_report(job, url, folder)
     if as_json:
@@ -97,7 +97,5 @@ def report(
     else:
         show_report(found)
     if png is not None:
-        from rkd_online.cli.reports import draw_report
-
-        draw_report(found, job, url, folder, png)
-        typer.echo(f"drew {png}", err=as_json)
+        copy_plot(job, url, folder, png)
+        typer.echo(f"plot: {png}", err=as_json)

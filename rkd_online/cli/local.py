@@ -25,7 +25,7 @@ def validate(
     if as_json:
         typer.echo(loaded.model_dump_json(indent=2))
     else:
-        Console().print(describe_plan(loaded), highlight=False)
+        Console().print(describe_plan(loaded), highlight=False, markup=False)
 
 
 def run(

@@ -29,7 +29,13 @@ def serve(
     from rkd_online.service.server import serve as serve_forever
     from rkd_online.service.settings import Settings
 
-    settings = Settings(data_dir=data_dir, host=host, port=port, ray_address=ray_address)
+    settings = Settings(
+        data_dir=data_dir,
+        host=host,
+        port=port,
+        ray_address=ray_address,
+        local_ray_port=dashboard_port,
+    )
     serve_forever(settings, local_ray=local_ray)
 
 

@@ -100,6 +100,13 @@ def test_each_side_of_the_clip(
     assert metrics["policy/clip_high_share"] == float(cut and advantage > 0)
 
 
+@pytest.mark.parametrize("ratio", [0.5, 1.5])
+def test_a_token_without_advantage_counts_as_clipped_on_neither_side(ratio: float) -> None:
+    gradient, metrics = one_token(Grpo(), from_old=math.log(ratio), from_teacher=0.0, advantage=0.0)
+    assert gradient == 0.0
+    assert metrics["policy/clip_low_share"] == metrics["policy/clip_high_share"] == 0.0
+
+
 def test_drift_from_the_old_policy_can_bring_a_clamped_token_back_into_the_band() -> None:
     # lp - lt = 1.5 is clamped to 1, but lp - lo = -0.9: rho = exp(0.05) < 1.28, so with A > 0 the
     # alpha share is left even on the side that the clip cuts at lp = lo.

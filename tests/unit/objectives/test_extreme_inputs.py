@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from rkd_online.objectives import policy_loss
+from rkd_online.objectives.tokens import TaughtTokens, sampled_tokens
 from rkd_online.spec import Algorithm, Grpo, Rlad
 
 LENGTHS = [4, 2, 0]
@@ -53,6 +54,16 @@ def test_padding_may_hold_anything(garbage: float, algorithm: Algorithm) -> None
     assert dirty_metrics == metrics
     assert (dirty_gradient[~clean["mask"]] == 0).all()
     assert (dirty_gradient[0, :4] != 0).any()
+
+
+def test_a_method_sees_zero_at_every_padded_position() -> None:
+    mask = torch.tensor([[1, 1, 0], [0, 0, 0]])
+    filled = torch.where(mask.bool(), -1.0, math.nan)
+    tokens = sampled_tokens(filled, filled, filled, torch.tensor([2.0, math.nan]), mask)
+    assert isinstance(tokens, TaughtTokens)
+    for field in (tokens.policy, tokens.old, tokens.teacher):
+        assert field.tolist() == [[-1.0, -1.0, 0.0], [0.0, 0.0, 0.0]]
+    assert tokens.advantages.tolist() == [[2.0, 2.0, 0.0], [0.0, 0.0, 0.0]]
 
 
 @pytest.mark.parametrize(
