@@ -10,9 +10,7 @@ from rich.table import Table
 
 from rkd_online.client import Client
 
-Url = Annotated[
-    str, typer.Option("--url", envvar="RKD_URL", help="Address of the control plane.")
-]
+Url = Annotated[str, typer.Option("--url", envvar="RKD_URL", help="Address of the control plane.")]
 DEFAULT_URL = "http://127.0.0.1:8420"
 JobId = Annotated[str, typer.Argument(help="Id of the job, as submit and list print it.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]

@@ -48,9 +48,7 @@ class EvaluationResult:
     def by_difficulty(self) -> dict[str, PassAt1]:
         """pass@1 of each difficulty group, groups in alphabetical order."""
         names = np.array(self.difficulties)
-        return {
-            str(name): pass_at_1(self.correct[names == name]) for name in sorted(set(names))
-        }
+        return {str(name): pass_at_1(self.correct[names == name]) for name in sorted(set(names))}
 
 
 async def evaluate(

@@ -35,7 +35,5 @@ def _resampled_means(means: NDArray[np.float64]) -> NDArray[np.float64]:
     multinomial: the exact bootstrap in memory that does not grow with the number of prompts.
     """
     values, counts = np.unique(means, return_counts=True)
-    drawn = np.random.default_rng(SEED).multinomial(
-        len(means), counts / len(means), size=RESAMPLES
-    )
+    drawn = np.random.default_rng(SEED).multinomial(len(means), counts / len(means), size=RESAMPLES)
     return drawn @ values / len(means)

@@ -7,12 +7,12 @@ import matplotlib
 
 matplotlib.use("Agg")
 
-from matplotlib import pyplot as plt  # noqa: E402  (the backend is chosen first)
-from matplotlib.axes import Axes  # noqa: E402
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
 
-from rkd_online.evaluation.measurement import PassAt1  # noqa: E402
-from rkd_online.evaluation.report import Report  # noqa: E402
-from rkd_online.types import StepReport  # noqa: E402
+from rkd_online.evaluation.measurement import PassAt1
+from rkd_online.evaluation.report import Report
+from rkd_online.types import StepReport
 
 TEACHER, BEFORE, AFTER, OTHER = "#2a6f97", "#8d99ae", "#d1495b", "#edae49"
 

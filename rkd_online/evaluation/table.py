@@ -28,7 +28,9 @@ def _models(report: Report) -> Table:
             continue
         table.add_row(
             row.replace("_", " "),
-            f"{pass_at_1.value:.3f}  [{pass_at_1.low:.3f}, {pass_at_1.high:.3f}]".replace("[", "\\["),
+            f"{pass_at_1.value:.3f}  [{pass_at_1.low:.3f}, {pass_at_1.high:.3f}]".replace(
+                "[", "\\["
+            ),
             f"{getattr(report.greedy_pass_at_1, row).value:.3f}",
             f"{getattr(report.tokens_per_answer, row):.1f}",
             f"{getattr(report.answers_per_second, row):,.0f}",

@@ -82,7 +82,9 @@ class Engine:
 
     async def transfer(self, verb: str, *args: dict[str, Any]) -> None:
         """One verb of vLLM's weight-transfer protocol, sent by the learner's end of it."""
-        await asyncio.wrap_future(self._thread.call(lambda llm: llm.collective_rpc(verb, args=args)))
+        await asyncio.wrap_future(
+            self._thread.call(lambda llm: llm.collective_rpc(verb, args=args))
+        )
 
     async def commit(self, version: WeightVersion) -> None:
         """Count what was transferred as ``version`` and forget what older weights computed."""
@@ -161,8 +163,7 @@ def _rollout(index: int, output: CompletionOutput) -> Rollout:
         completion_ids=token_ids(output.token_ids),
         sampler_logprobs=logprobs(output.logprobs.logprobs),
         version_spans=tuple(
-            VersionSpan(int(span.version), span.start, span.end)
-            for span in output.weight_versions
+            VersionSpan(int(span.version), span.start, span.end) for span in output.weight_versions
         ),
         finish_reason="length" if output.finish_reason == "length" else "stop",
     )

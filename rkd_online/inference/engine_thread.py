@@ -69,9 +69,7 @@ class EngineThread:
             for request in requests:
                 key = str(self._next_id)
                 self._next_id += 1
-                engine.add_request(
-                    key, {"prompt_token_ids": request.prompt_ids}, request.params
-                )
+                engine.add_request(key, {"prompt_token_ids": request.prompt_ids}, request.params)
                 self._running[key] = request
 
         def report(done: "Future[None]") -> None:

@@ -93,7 +93,9 @@ class PolicyLearner:
     def save(self, folder: Path, progress: dict[str, int]) -> None:
         """Write a checkpoint, whole or not at all."""
         state = {"version": self.version, "optimizer": self._optimizer.state_dict()}
-        write_checkpoint(folder, self.model, self._source, state, progress | {"version": self.version})
+        write_checkpoint(
+            folder, self.model, self._source, state, progress | {"version": self.version}
+        )
 
     def restore(self, folder: Path) -> WeightVersion:
         """Continue from a checkpoint; returns its version."""
@@ -143,8 +145,10 @@ class _Update:
         sums: dict[str, float] = {}
         for chosen in self._micro_batches(share):
             for name, value in self._backward(chosen, sequences=len(share)).items():
-                sums[name] = max(sums.get(name, 0.0), value) if name.endswith("_max") else (
-                    sums.get(name, 0.0) + value
+                sums[name] = (
+                    max(sums.get(name, 0.0), value)
+                    if name.endswith("_max")
+                    else (sums.get(name, 0.0) + value)
                 )
         norm = torch.nn.utils.clip_grad_norm_(
             learner.model.parameters(), self._spec.max_gradient_norm

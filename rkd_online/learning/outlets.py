@@ -11,6 +11,7 @@ from rkd_online.weights.transfer import ON_DEVICE, Rendezvous
 if TYPE_CHECKING:
     from vllm.distributed.weight_transfer.base import VLLMWeightSyncClient
 
+
 class Outlet(Protocol):
     """Makes the learner's current version available, whole."""
 

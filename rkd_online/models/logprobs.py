@@ -51,9 +51,7 @@ def completion_statistics(
     distribution = _log_distribution(model, window, temperature)
     with torch.no_grad():
         entropy = torch.special.entr(distribution.exp()).sum(-1)
-    return CompletionStatistics(
-        window.align(_chosen(distribution, window)), window.align(entropy)
-    )
+    return CompletionStatistics(window.align(_chosen(distribution, window)), window.align(entropy))
 
 
 def sequence_mask(lengths: Sequence[int], device: torch.device | str = "cpu") -> Tensor:

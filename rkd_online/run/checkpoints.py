@@ -35,5 +35,7 @@ class CheckpointKeeper:
             self._best = (value, step)
         attempt = self._folder.parent.name
         for sink in self._sinks:
-            sink.event("checkpoint", {"step": step, "path": f"attempts/{attempt}/checkpoints/{name}"})
+            sink.event(
+                "checkpoint", {"step": step, "path": f"attempts/{attempt}/checkpoints/{name}"}
+            )
         prune(self._folder, keep=self._policy.keep, best=self._best[1] if self._best else 0)

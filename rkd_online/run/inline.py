@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from pathlib import Path
 
 from rkd_online.errors import SpecError
 from rkd_online.evaluation.report import Report

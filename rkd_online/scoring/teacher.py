@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Protocol
 from rkd_online.types import Logprobs, TokenIds, logprobs
 
 if TYPE_CHECKING:
-    from rkd_online.inference.engine import Engine
     from rkd_online.inference.settings import EngineSettings
 
 

@@ -25,9 +25,7 @@ def probe_ids(vocabulary: int, context: int) -> TokenIds:
     return token_ids(ids)
 
 
-def check_probe(
-    version: WeightVersion, learner: Logprobs, generators: Sequence[Logprobs]
-) -> float:
+def check_probe(version: WeightVersion, learner: Logprobs, generators: Sequence[Logprobs]) -> float:
     """The largest difference over all generators, in nats.
 
     Raises WeightSyncError naming the first generator that is off by more than the tolerance.
