@@ -18,7 +18,7 @@ from rkd_online.cluster.workforce import start_workforce
 from rkd_online.errors import ClusterError, RkdError, WeightSyncError
 from rkd_online.evaluation.report import Report
 from rkd_online.metrics.control_plane import ControlPlaneSink
-from rkd_online.metrics.sinks import JsonlSink
+from rkd_online.metrics.sinks import JsonlSink, Sink
 from rkd_online.run.attempt import Attempt, run_attempt
 from rkd_online.run.records import RunFolder
 from rkd_online.run.setup import prepare
@@ -91,7 +91,7 @@ async def _run(folder: RunFolder, number: int, control: ControlPlaneSink) -> Rep
     control.event("log", {"message": "starting engine, teacher and learner"})
     work = await start_workforce(setup)
     metrics = JsonlSink(folder.attempt(number).metrics)
-    sinks = [metrics, control, RayMetricsSink(job)]
+    sinks: list[Sink] = [metrics, control, RayMetricsSink(job)]
     try:
         return await run_attempt(
             Attempt(setup, work, folder, sinks, Path(resume) if resume else None)

@@ -36,4 +36,5 @@ def _resampled_means(means: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     values, counts = np.unique(means, return_counts=True)
     drawn = np.random.default_rng(SEED).multinomial(len(means), counts / len(means), size=RESAMPLES)
-    return drawn @ values / len(means)
+    totals: NDArray[np.float64] = drawn @ values
+    return totals / len(means)

@@ -1,6 +1,7 @@
 """The report of a job: what was gained, and what it took."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 from pydantic import AwareDatetime, Field, NonNegativeFloat, NonNegativeInt
 
@@ -70,7 +71,7 @@ def summarize(compared: Compared[PassAt1]) -> str:
 
 def compared(
     before: Measurement, after: Measurement, teacher: Measurement | None
-) -> dict[str, Compared[object]]:
+) -> dict[str, Compared[Any]]:
     """Every measured quantity of the three models, by the report's field."""
     return {
         name: Compared(

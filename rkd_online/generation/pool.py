@@ -8,7 +8,7 @@ from rkd_online.types import RolloutGroup, SamplingRequest
 
 
 class Sampler(Protocol):
-    """One generator of the pool."""
+    """One generator, or several behind its face."""
 
     def sample(self, requests: Sequence[SamplingRequest]) -> AsyncIterator[RolloutGroup]:
         """All groups of the requests, each as soon as its last sibling ends."""

@@ -38,8 +38,8 @@ class Engine:
     def sample(
         self,
         requests: Sequence[SamplingRequest],
-        on_rollout: Callable[[int, Rollout], None],
-        on_error: Callable[[BaseException], None],
+        on_rollout: Callable[[int, Rollout], object],
+        on_error: Callable[[BaseException], object],
     ) -> None:
         """Enqueue every sibling of every request at once; ``on_rollout(group_id, rollout)`` is
         called on the engine's thread as each ends."""
@@ -151,7 +151,7 @@ def _scoring_params() -> SamplingParams:
 
 
 def _rollout_callback(
-    group_id: int, index: int, on_rollout: Callable[[int, Rollout], None]
+    group_id: int, index: int, on_rollout: Callable[[int, Rollout], object]
 ) -> Callable[[RequestOutput], None]:
     return lambda output: on_rollout(group_id, _rollout(index, output.outputs[0]))
 
@@ -183,7 +183,11 @@ def _prompt_callback(
 def _error_callback(
     loop: asyncio.AbstractEventLoop, future: "asyncio.Future[Logprobs]"
 ) -> Callable[[BaseException], None]:
+    def fail_once(error: BaseException) -> None:
+        if not future.done():
+            future.set_exception(error)
+
     def fail(error: BaseException) -> None:
-        loop.call_soon_threadsafe(lambda: future.done() or future.set_exception(error))
+        loop.call_soon_threadsafe(fail_once, error)
 
     return fail

@@ -28,8 +28,8 @@ class EngineRequest:
 
     prompt_ids: list[int]
     params: SamplingParams
-    on_finish: Callable[[RequestOutput], None]
-    on_error: Callable[[BaseException], None]
+    on_finish: Callable[[RequestOutput], object]
+    on_error: Callable[[BaseException], object]
 
 
 @dataclass(frozen=True, slots=True)

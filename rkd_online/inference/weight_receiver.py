@@ -6,8 +6,8 @@ wrote whole (on one machine: in shared memory), and loads it layer by layer.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import torch
 from safetensors import safe_open
 from vllm.distributed.weight_transfer.base import (
     WeightTransferEngine,
@@ -66,7 +66,7 @@ class FileWeightReceiver(WeightTransferEngine[FileInitInfo, FileUpdateInfo]):
         """Nothing is held."""
 
 
-def repack_tied_head(model: torch.nn.Module) -> None:
+def repack_tied_head(model: Any) -> None:
     """Give a tied head the new embedding.
 
     On CPU the head keeps a packed copy of its own, which a reload leaves at the old weights: the

@@ -4,7 +4,7 @@ Written to vLLM's trainer interface. It needs GPUs, so no test runs a transfer; 
 arguments and the client to vLLM's own types.
 """
 
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import torch
 from vllm.distributed.weight_transfer.base import (
@@ -18,6 +18,9 @@ from vllm.distributed.weight_transfer.ipc_engine import IPCTrainerInitInfo
 from vllm.distributed.weight_transfer.nccl_engine import NCCLTrainerInitInfo
 
 from rkd_online.weights.transfer import Rendezvous
+
+SyncClient: TypeAlias = VLLMWeightSyncClient
+"""What the learner's end calls on the engines."""
 
 
 def init_info(backend: Literal["nccl", "ipc"], rendezvous: Rendezvous) -> TrainerInitInfo:
@@ -36,7 +39,7 @@ def open_sender(
     backend: Literal["nccl", "ipc"],
     rendezvous: Rendezvous,
     model: torch.nn.Module,
-    client: VLLMWeightSyncClient,
+    client: SyncClient,
 ) -> TrainerWeightTransferEngine[TrainerInitInfo]:
     """Connect to the engines behind ``client``; ``send_weights()`` then sends the model's
     parameters as they are."""

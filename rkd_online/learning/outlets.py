@@ -9,7 +9,7 @@ from rkd_online.weights.files import WeightFiles
 from rkd_online.weights.transfer import ON_DEVICE, Rendezvous
 
 if TYPE_CHECKING:
-    from vllm.distributed.weight_transfer.base import VLLMWeightSyncClient
+    from rkd_online.inference.weight_sender import SyncClient
 
 
 class Outlet(Protocol):
@@ -46,7 +46,7 @@ class DeviceOutlet:
         self,
         backend: Literal["nccl", "ipc"],
         rendezvous: Rendezvous,
-        client: "VLLMWeightSyncClient",
+        client: "SyncClient",
         learner: PolicyLearner,
     ) -> None:
         from rkd_online.inference.weight_sender import open_sender

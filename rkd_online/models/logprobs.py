@@ -16,7 +16,7 @@ from rkd_online.types import TokenIds
 
 
 class CompletionStatistics(NamedTuple):
-    """``logprobs`` (with gradient where it is enabled) and ``entropy`` (without), in nats, [B, T]."""
+    """Nats, [B, T]: ``logprobs`` (with gradient where it is enabled), ``entropy`` (without)."""
 
     logprobs: Tensor
     entropy: Tensor
@@ -31,9 +31,9 @@ def completion_logprobs(
 ) -> Tensor:
     """Log-probs of every completion token, given all tokens before it.
 
-    ``sequences`` are B pairs of prompt and completion, each prompt of at least one token. Logits are
-    divided by ``temperature`` first. Returns float32 [B, T], T the longest completion, exactly 0
-    right of a shorter one. Carries gradient where gradients are enabled.
+    ``sequences`` are B pairs of prompt and completion, each prompt of at least one token. Logits
+    are divided by ``temperature`` first. Returns float32 [B, T], T the longest completion, and
+    exactly 0 right of a shorter one. Carries gradient where gradients are enabled.
     """
     window = _window(sequences, pad_id, model.device)
     return window.align(_chosen(_log_distribution(model, window, temperature), window))
@@ -46,7 +46,7 @@ def completion_statistics(
     *,
     pad_id: int,
 ) -> CompletionStatistics:
-    """``completion_logprobs``, and from the same forward the entropy of each token's distribution."""
+    """``completion_logprobs``, and of the same forward each token's entropy over the vocabulary."""
     window = _window(sequences, pad_id, model.device)
     distribution = _log_distribution(model, window, temperature)
     with torch.no_grad():

@@ -1,5 +1,6 @@
 """Tokenizers as transformers loads them."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
@@ -22,6 +23,17 @@ def load_tokenizer(folder: Path) -> Tokenizer:
         raise ModelError(f"cannot load the tokenizer in {folder}: {error}") from error
     assert isinstance(tokenizer, PreTrainedTokenizerBase)
     return tokenizer
+
+
+def decoder(tokenizer: Tokenizer) -> Callable[[list[int]], str]:
+    """Token ids to text, special tokens included: an answer's tags may be such tokens."""
+
+    def decode(token_ids: list[int]) -> str:
+        text = tokenizer.decode(token_ids)
+        assert isinstance(text, str)
+        return text
+
+    return decode
 
 
 def end_token_ids(folder: Path, tokenizer: Tokenizer) -> tuple[int, ...]:

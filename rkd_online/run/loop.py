@@ -13,9 +13,10 @@ from typing import Protocol
 
 from rkd_online.batching.assemble import assemble
 from rkd_online.errors import ClusterError
+from rkd_online.generation.pool import Sampler
 from rkd_online.run.freshness import staleness
 from rkd_online.run.report import StepReporter
-from rkd_online.run.roles import Generator, Learner, Scorer
+from rkd_online.run.roles import Learner, Scorer
 from rkd_online.run.stages import StageClock
 from rkd_online.spec.job import JobSpec
 from rkd_online.types import SamplingRequest, ScoredGroup, TrainingBatch, UpdateResult
@@ -53,7 +54,7 @@ class Roles:
     """Everything that the loop calls."""
 
     prompts: Prompts
-    generator: Generator
+    generator: Sampler
     scorer: Scorer
     learner: Learner
     publisher: WeightPublisher

@@ -1,4 +1,4 @@
-"""The workers of a job, built from its setup: plain classes, in whatever process they are needed."""
+"""The workers of a job, built from its setup: plain classes, in whatever process needs them."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ def build_generator(setup: JobSetup, model: Path) -> "PolicyGenerator":
 
 def build_scorer(setup: JobSetup) -> "GroupScorer":
     """The scorer, with the job's teacher if it has one."""
-    from rkd_online.models.tokenizer import load_tokenizer
+    from rkd_online.models.tokenizer import decoder, load_tokenizer
     from rkd_online.scoring.scorer import GroupScorer
     from rkd_online.tasks.build import build_task
     from rkd_online.tasks.rewards import RewardFunction
@@ -30,7 +30,7 @@ def build_scorer(setup: JobSetup) -> "GroupScorer":
     return GroupScorer(
         task=task,
         reward=RewardFunction(setup.spec.rewards, task),
-        tokenizer=load_tokenizer(setup.policy),
+        decode=decoder(load_tokenizer(setup.policy)),
         end_token_ids=setup.end_token_ids,
         teacher=_teacher(setup),
     )

@@ -10,9 +10,20 @@ from rkd_online.run.roles import Generator, Learner, Scorer
 class Workforce(Protocol):
     """The started workers of one attempt."""
 
-    generators: Sequence[Generator]
-    scorer: Scorer
-    learner: Learner
+    @property
+    def generators(self) -> Sequence[Generator]:
+        """The engines that sample the policy."""
+        ...
+
+    @property
+    def scorer(self) -> Scorer:
+        """The teacher and the rewards."""
+        ...
+
+    @property
+    def learner(self) -> Learner:
+        """The policy that is trained."""
+        ...
 
     async def ready(self) -> None:
         """Wait until every model is loaded and weights can flow."""

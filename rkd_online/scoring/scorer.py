@@ -1,7 +1,6 @@
 """The scorer: a group of rollouts in, the same group with rewards and teacher log-probs out."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
 
 from rkd_online.metrics.busy import BusyClock, BusySpan
 from rkd_online.scoring.teacher import Teacher
@@ -9,14 +8,6 @@ from rkd_online.tasks.base import TaskSource
 from rkd_online.tasks.prompts import problem_of
 from rkd_online.tasks.rewards import RewardFunction
 from rkd_online.types import Logprobs, Rollout, RolloutGroup, ScoredGroup, ScoredRollout, TokenIds
-
-
-class Decoder(Protocol):
-    """The one verb of a tokenizer that scoring needs."""
-
-    def decode(self, token_ids: list[int]) -> str:
-        """Text of token ids."""
-        ...
 
 
 class GroupScorer:
@@ -27,13 +18,13 @@ class GroupScorer:
         *,
         task: TaskSource,
         reward: RewardFunction,
-        tokenizer: Decoder,
+        decode: Callable[[list[int]], str],
         end_token_ids: Sequence[int],
         teacher: Teacher | None,
     ) -> None:
         self._task = task
         self._reward = reward
-        self._tokenizer = tokenizer
+        self._decode = decode
         self._end_token_ids = frozenset(end_token_ids)
         self._teacher = teacher
         self._clock = BusyClock("scorer")
@@ -76,7 +67,7 @@ class GroupScorer:
         self, group: RolloutGroup, rollout: Rollout, teacher_logprobs: Logprobs | None
     ) -> ScoredRollout:
         problem = problem_of(self._task, group.prompt)
-        text = self._tokenizer.decode(self._without_end(rollout.completion_ids))
+        text = self._decode(self._without_end(rollout.completion_ids))
         reward, parts, correctness = self._reward(problem, text, rollout.finish_reason)
         return ScoredRollout(rollout, reward, parts, correctness, teacher_logprobs)
 

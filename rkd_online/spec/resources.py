@@ -11,7 +11,7 @@ class PolicySpec(SpecModel):
     """The model that is trained."""
 
     model: str
-    """Folder in Hugging Face format, ``zoo:PAIR/NAME`` for a bundled one, or ``hf:ORG/NAME@REVISION``."""
+    """Folder in Hugging Face format, ``zoo:PAIR/NAME`` (bundled) or ``hf:ORG/NAME@REVISION``."""
 
 
 class TransformersScorer(SpecModel):
@@ -35,7 +35,7 @@ class TeacherSpec(SpecModel):
     """The frozen model whose judgement of each token guides the update."""
 
     model: str
-    """Folder in Hugging Face format, ``zoo:PAIR/NAME`` for a bundled one, or ``hf:ORG/NAME@REVISION``."""
+    """Folder in Hugging Face format, ``zoo:PAIR/NAME`` (bundled) or ``hf:ORG/NAME@REVISION``."""
     scorer: Scorer = TransformersScorer()
     """How its log-probs are computed."""
 

@@ -26,7 +26,7 @@ class ReasoningGymTask(SpecModel):
     """Names this task."""
     dataset: str
     """The reasoning-gym dataset's name, for example ``knights_knaves``."""
-    config: dict[str, Any] = {}
+    config: Annotated[dict[str, Any], Field(default_factory=dict)]
     """Settings of that dataset, as its own configuration class takes them."""
     train_size: PositiveInt = 10_000
     """Number of training problems."""

@@ -38,8 +38,8 @@ def check_probe(version: WeightVersion, learner: Logprobs, generators: Sequence[
         if not all(value <= PROBE_TOLERANCE for value in differences):
             raise WeightSyncError(
                 f"weight version {version} is not accepted: on the fixed probe generator {index} "
-                f"differs from the learner by {difference:.3g} nats, more than {PROBE_TOLERANCE:g}; "
-                "the engine does not compute with the weights that were published"
+                f"differs from the learner by {difference:.3g} nats, more than "
+                f"{PROBE_TOLERANCE:g}; the engine does not compute with the weights published"
             )
         worst = max(worst, difference)
     return worst

@@ -14,7 +14,7 @@ from rkd_online.errors import WeightSyncError
 from rkd_online.inference import weight_receiver
 from rkd_online.inference.engine import Engine
 from rkd_online.inference.settings import EngineSettings
-from rkd_online.types import PromptItem, Rollout, SamplingRequest, VersionSpan, token_ids
+from rkd_online.types import PromptItem, Rollout, SamplingRequest, VersionSpan, logprobs, token_ids
 from rkd_online.weights.probe import PROBE_TOLERANCE, check_probe, probe_ids
 from tests.tiny_models import CONTEXT, END_TOKEN_IDS, make_tiny_model
 
@@ -98,7 +98,7 @@ def probe_difference(pair: Pair, version: int) -> float:
     ids = probe_ids(pair.model.config.vocab_size, CONTEXT)
     engine = asyncio.run(pair.engine.prompt_logprobs([ids]))[0]
     learner = pair.logprobs(ids.tolist())
-    return check_probe(version, learner.tolist(), [engine])
+    return check_probe(version, logprobs(learner.tolist()), [engine])
 
 
 def test_loaded_weights_give_the_hugging_face_logprobs(pair: Pair) -> None:

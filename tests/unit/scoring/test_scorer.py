@@ -24,11 +24,9 @@ TASK = ChainSum()
 PROBLEM: Problem = TASK.problem("train", 0)
 
 
-class Characters:
+def decode(token_ids: list[int]) -> str:
     """Token ids are code points."""
-
-    def decode(self, token_ids: list[int]) -> str:
-        return "".join(map(chr, token_ids))
+    return "".join(map(chr, token_ids))
 
 
 class CountingTeacher:
@@ -69,7 +67,7 @@ def scorer(teacher: CountingTeacher | None) -> GroupScorer:
     return GroupScorer(
         task=TASK,
         reward=RewardFunction(rewards, TASK),
-        tokenizer=Characters(),
+        decode=decode,
         end_token_ids=[END],
         teacher=teacher,
     )

@@ -23,7 +23,7 @@ def test_a_changed_file_is_refused(tmp_path: Path) -> None:
     published = WeightFiles(tmp_path).publish(4, {"a": torch.zeros(3)}, PROBE)
     path = Path(published.location)
     path.write_bytes(path.read_bytes()[:-1] + b"\x01")
-    with pytest.raises(WeightSyncError, match="weight version 4 .* was changed or cut"):
+    with pytest.raises(WeightSyncError, match=r"weight version 4 .* was changed or cut"):
         check_digest(published)
 
 
