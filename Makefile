@@ -1,31 +1,31 @@
-# Everything a newcomer types: `make demo`, `make test`.
 .DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench clean
+
 PYTHON ?= python3
 BIN := .venv/bin
 
-help:  ## Show what each target does
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+help: ## say what each target does
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup:  ## Build .venv from the lock (some minutes at first, a second when nothing changed)
+setup: ## build .venv from the locks (a second when nothing changed; PYTHON=python3.12 picks a Python)
 	@$(PYTHON) scripts/setup.py
 
-demo: setup  ## Control plane, local Ray and one real distillation job, from submit to report
-	@$(BIN)/rkd demo
+demo: setup ## train the bundled student from its teacher, end to end, and show what it gained
+	$(BIN)/rkd demo
 
-test: setup  ## All tests: unit, integration, end to end
-	@$(BIN)/python -m pytest
+test: setup ## run all tests
+	$(BIN)/python -m pytest
 
-check: setup  ## Format, lint, types, import rule, dead code
-	@$(BIN)/ruff format --check .
-	@$(BIN)/ruff check .
-	@$(BIN)/mypy
-	@$(BIN)/lint-imports
-	@$(BIN)/vulture
+check: setup ## lint, formatting, strict types, import rule, dead code
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/vulture
 
-bench: setup  ## Measure what the documents claim; writes benchmarks/results/
-	@$(BIN)/python -m benchmarks
+bench: setup ## measure speed and what training gains (see benchmarks/)
+	$(BIN)/python -m benchmarks
 
-clean:  ## Remove the environment and all caches; records in .rkd stay
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-
-.PHONY: help setup demo test check bench clean
+clean: ## remove .venv, build outputs and caches; records in .rkd stay
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find rkd_online tests scripts benchmarks -name __pycache__ -prune -exec rm -rf {} +

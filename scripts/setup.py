@@ -1,103 +1,212 @@
-"""Build `.venv` from the lock: `make setup`.
+"""Build ``.venv`` from the locks: ``make setup``. Does nothing when nothing has changed.
 
-Standard library only: it runs before anything is installed. It repeats in about a second when lock,
-project and Python are the same as at the last time.
+Runs on the Python that the environment is to have, before anything is installed: standard library
+alone, and it must at least parse on a Python that is too old, to say so.
 """
+
+from __future__ import annotations
 
 import hashlib
 import os
 import platform
+import re
+import shutil
 import subprocess
 import sys
+import sysconfig
 import time
+import venv
+from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
-PIP = VENV / "bin" / "python"
-STAMP = VENV / ".rkd-setup"
-LOCKS = (ROOT / "locks" / "cpu.txt", ROOT / "locks" / "dev.txt")
-TORCH = "torch==2.13.0+cpu"
+STAMP = VENV / "setup.stamp"
+LOCKS = [ROOT / "locks" / "cpu.txt", ROOT / "locks" / "dev.txt"]
 TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
-SUPPORTED = ((3, 11), (3, 12), (3, 13))
+OLDEST, TOO_NEW = (3, 11), (3, 14)
+OLDEST_GLIBC = (2, 31)
+# Large, and hardly any of it is imported: compiled on first use.
+NOT_COMPILED = r"/(anthropic|openai|transformers/models|torch/testing|sympy|botocore)/"
+
+
+class SetupError(Exception):
+    """What is wrong, and what to change."""
+
+
+def python_problem(version: tuple[int, ...], implementation: str) -> str:
+    """Say what is wrong with this Python; an empty string when nothing is."""
+    named = ".".join(map(str, version))
+    if implementation != "CPython":
+        return f"{implementation} {named} cannot run vLLM: use CPython 3.11, 3.12 or 3.13"
+    if not OLDEST <= version[:2] < TOO_NEW:
+        return (
+            f"Python {named} is not supported: use 3.11, 3.12 or 3.13, "
+            "for example `make setup PYTHON=python3.12`"
+        )
+    return ""
+
+
+def platform_problem(system: str, machine: str, libc: tuple[str, str]) -> str:
+    """Say what is wrong with this platform; an empty string when nothing is."""
+    if (system, machine) != ("Linux", "x86_64"):
+        return (
+            f"{system} on {machine} is not supported: the CPU builds of vLLM and torch in the lock "
+            "are for Linux on x86_64. Use such a machine, or a linux/amd64 container"
+        )
+    name, version = libc
+    numbers = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
+    if name != "glibc" or numbers < OLDEST_GLIBC:
+        found = f"{name} {version}".strip() or "another C library"
+        return (
+            f"the wheels in the lock need glibc 2.31 or newer, and this system has {found}: use "
+            "Debian 11, Ubuntu 20.04, RHEL 9 or newer"
+        )
+    return ""
+
+
+def tools_problem(compiler: str | None, headers: Path, has_ensurepip: bool) -> str:
+    """Say what the system lacks; an empty string when nothing is missing."""
+    if not has_ensurepip:
+        return (
+            "this Python cannot make virtual environments: install its venv package (python3-venv)"
+        )
+    if compiler is None or not (headers / "Python.h").is_file():
+        missing = "a C compiler (cc)" if compiler is None else f"Python.h in {headers}"
+        return (
+            f"{missing} is missing, and pycosat (of reasoning-gym) comes as source only: install "
+            "gcc and Python's headers (Debian, Ubuntu: apt install build-essential python3-dev)"
+        )
+    return ""
+
+
+def check_machine() -> None:
+    """Refuse a machine on which the locks cannot work, before anything is touched."""
+    problem = (
+        python_problem(tuple(sys.version_info[:3]), platform.python_implementation())
+        or platform_problem(platform.system(), platform.machine(), platform.libc_ver())
+        or tools_problem(
+            shutil.which(os.environ.get("CC", "cc")),
+            Path(sysconfig.get_path("include")),
+            find_spec("ensurepip") is not None,
+        )
+    )
+    if problem:
+        raise SetupError(problem)
+
+
+def digest(files: list[Path], *words: str) -> str:
+    """SHA-256 over the files' contents and the words: what the environment was made from."""
+    whole = hashlib.sha256()
+    for part in [*(path.read_bytes() for path in files), *(word.encode() for word in words)]:
+        whole.update(hashlib.sha256(part).digest())
+    return whole.hexdigest()
+
+
+def split_lock(lock: Path) -> tuple[str, list[str]]:
+    """Return torch's pin and all others. torch has an index of its own."""
+    pins = [line for line in lock.read_text().splitlines() if line and not line.startswith("#")]
+    (torch,) = [pin for pin in pins if pin.startswith("torch==")]
+    return torch, [pin for pin in pins if pin != torch]
+
+
+def run(*command: str | Path) -> None:
+    """Run a command with its output shown; a failure names it."""
+    if subprocess.run(command, cwd=ROOT, check=False).returncode:
+        raise SetupError(f"this failed, see above: {' '.join(map(str, command))}")
+
+
+def pip(*arguments: str | Path) -> list[str | Path]:
+    """Return the command for the environment's pip, which reads the user's own configuration."""
+    return [VENV / "bin" / "python", "-m", "pip", "--disable-pip-version-check", *arguments]
+
+
+def make_venv() -> None:
+    """Make the environment; keep one of the same Python, whose packages are then brought up."""
+    config = VENV / "pyvenv.cfg"
+    home = f"version = {platform.python_version()}"
+    if not (config.is_file() and home in config.read_text() and (VENV / "bin" / "pip").is_file()):
+        venv.create(VENV, clear=True, with_pip=True)
+
+
+def install_torch(pin: str) -> str:
+    """Install torch's CPU build and return where it came from."""
+    install = pip("install", "--no-deps", "--no-compile", "--progress-bar", "off", pin)
+    tried = subprocess.run(install, cwd=ROOT, check=False, stderr=subprocess.PIPE, text=True)
+    if tried.returncode == 0:
+        return "where pip is configured to look"
+    if "No matching distribution found" not in tried.stderr:
+        raise SetupError(f"pip could not install {pin}:\n{tried.stderr}")
+    run(*install, "--index-url", TORCH_INDEX)
+    return TORCH_INDEX
+
+
+def install_locks(pins: list[str]) -> str:
+    """Install everything else and return the name of what did it.
+
+    uv needs a sixth of pip's time. It does not read pip's configuration, so where packages come
+    from a mirror it may fail, and pip does the work.
+    """
+    requirements = VENV / "setup-requirements.txt"
+    requirements.write_text("\n".join(pins) + "\n")
+    run(*pip("install", "-q", "--no-deps", *[pin for pin in pins if pin.startswith("uv==")]))
+    uv = [VENV / "bin" / "uv", "--quiet", "--system-certs", "--no-config", "pip", "install"]
+    into = ["--python", VENV / "bin" / "python", "--no-deps", "-r", requirements]
+    if subprocess.run([*uv, *into], cwd=ROOT, check=False).returncode == 0:
+        return "uv"
+    print("      uv could not (see above): pip does it, which takes a minute or two", flush=True)
+    run(*pip("install", "-q", "--no-deps", "--no-compile", "-r", requirements))
+    return "pip"
+
+
+def install_project() -> None:
+    """Install this tree editable, with the setuptools of the lock: nothing is downloaded."""
+    run(*pip("install", "-q", "--no-deps", "--no-build-isolation", "-e", ROOT))
+
+
+def compile_packages() -> None:
+    """Write bytecode once. Without it every process of the first run compiles for ten seconds.
+
+    Some packages carry files for other Pythons; those do not compile and are not imported.
+    """
+    packages = VENV / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
+    python = VENV / "bin" / "python"
+    command = [python, "-W", "ignore", "-m", "compileall", "-qq", "-j", "0", "-x", NOT_COMPILED]
+    subprocess.run([*command, packages], check=False)
 
 
 def main() -> None:
-    """Check the machine, then install what is missing."""
-    refuse_unsupported(sys.version_info[:2], sys.platform, platform.machine())
-    wanted = fingerprint()
+    """Bring ``.venv`` up to the locks, or find that it is."""
+    begin = time.monotonic()
+    check_machine()
+    sources = [*LOCKS, ROOT / "pyproject.toml", Path(__file__)]
+    wanted = digest(sources, sys.version, sys.base_prefix, str(ROOT))
     if STAMP.is_file() and STAMP.read_text() == wanted:
-        print("setup: .venv is up to date")
+        print(".venv is up to date")
         return
     STAMP.unlink(missing_ok=True)
-    started = time.monotonic()
-    if not PIP.exists():
-        step("creating .venv")
-        run(sys.executable, "-m", "venv", str(VENV))
-    install_torch()
-    locks = [argument for lock in LOCKS for argument in ("-r", str(lock))]
-    step("installing the locked packages (one to three minutes, once)")
-    pip("install", "--no-deps", *locks)
-    step("installing rkd-online itself")
-    pip("install", "--no-deps", "--no-build-isolation", "-e", str(ROOT))
+
+    def say(text: str) -> None:
+        print(f"{time.monotonic() - begin:4.0f} s  {text}", flush=True)
+
+    say(f"making .venv with Python {platform.python_version()}")
+    make_venv()
+    torch, pins = split_lock(LOCKS[0])
+    say(f"installing {torch}")
+    say(f"{torch} came from {install_torch(torch)}")
+    pins += [pin for lock in LOCKS[1:] for pin in lock.read_text().splitlines() if "==" in pin]
+    say(f"installing {len(pins)} packages from {' and '.join(lock.name for lock in LOCKS)}")
+    say(f"{install_locks(pins)} installed them")
+    install_project()
+    say("compiling them to bytecode")
+    compile_packages()
+    run(VENV / "bin" / "rkd", "--version")
     STAMP.write_text(wanted)
-    step(f"done in {time.monotonic() - started:.0f} s")
-
-
-def refuse_unsupported(version: tuple[int, ...], system: str, machine: str) -> None:
-    """Name what is wrong with this machine before anything is done."""
-    if version not in SUPPORTED:
-        known = ", ".join(f"{major}.{minor}" for major, minor in SUPPORTED)
-        sys.exit(
-            f"setup: Python {'.'.join(map(str, version))} is not supported, use one of {known}: "
-            "make setup PYTHON=python3.11"
-        )
-    if (system, machine) != ("linux", "x86_64"):
-        sys.exit(
-            f"setup: {system} on {machine} is not supported: vLLM's CPU build and the lock are for "
-            "Linux on x86_64. In a container or virtual machine of that kind it works."
-        )
-
-
-def fingerprint() -> str:
-    """Digest of everything that decides what .venv holds."""
-    digest = hashlib.sha256(sys.version.encode())
-    for path in (*LOCKS, ROOT / "pyproject.toml", Path(__file__)):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
-
-
-def install_torch() -> None:
-    """The CPU build from wherever pip is configured to look, else from PyTorch's own index."""
-    step(f"looking for {TORCH} where pip is configured to look")
-    if pip("install", "--no-deps", TORCH, check=False):
-        step(f"{TORCH} came from pip's configured sources")
-        return
-    step(f"not found there: taking {TORCH} from {TORCH_INDEX}")
-    pip("install", "--no-deps", "--index-url", TORCH_INDEX, TORCH)
-
-
-def pip(*arguments: str, check: bool = True) -> bool:
-    """Run pip in .venv; whether it succeeded."""
-    quiet = ("--quiet", "--disable-pip-version-check", "--no-input")
-    return run(str(PIP), "-m", "pip", *arguments, *quiet, check=check)
-
-
-def run(*command: str, check: bool = True) -> bool:
-    """Run a command; whether it succeeded. With ``check`` a failure ends the set-up."""
-    output = None if check else subprocess.DEVNULL
-    done = subprocess.run(
-        command, cwd=ROOT, stderr=output, env=os.environ | {"PYTHONHASHSEED": "0"}
-    )
-    if check and done.returncode:
-        sys.exit(f"setup: this failed with {done.returncode}: {' '.join(command)}")
-    return done.returncode == 0
-
-
-def step(words: str) -> None:
-    """Say what is going on."""
-    print(f"setup: {words}", flush=True)
+    say("ready: .venv/bin/rkd --help")
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except SetupError as error:
+        sys.exit(f"setup: {error}")

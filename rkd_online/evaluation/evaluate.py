@@ -72,9 +72,10 @@ async def evaluate(
             seconds = time.perf_counter() - started
             groups = await asyncio.gather(*judging)
     except TimeoutError as error:
+        judged = sum(task.done() and not task.cancelled() for task in judging)
         raise ClusterError(
             f"evaluation waited {timeout_seconds} s for {len(requests)} prompts: {len(judging)} "
-            f"were answered, {sum(task.done() for task in judging)} judged; set fewer "
+            f"were answered, {judged} judged; set fewer "
             "evaluation.prompts or a longer rollout.timeout_seconds"
         ) from error
     finally:

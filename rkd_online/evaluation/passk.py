@@ -14,7 +14,8 @@ def mean_at_k(correct: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Share of correct samples of each prompt: ``correct`` [prompts, samples] -> [prompts]."""
     if correct.ndim != 2 or 0 in correct.shape:
         raise ValueError(f"correct has shape {correct.shape}, needs [prompts, samples]")
-    return correct.mean(axis=1, dtype=np.float64)
+    shares: NDArray[np.float64] = correct.mean(axis=1, dtype=np.float64)
+    return shares
 
 
 def pass_at_1(correct: NDArray[np.bool_]) -> PassAt1:

@@ -152,7 +152,7 @@ def _scoring_params() -> SamplingParams:
 
 def _rollout_callback(
     group_id: int, index: int, on_rollout: Callable[[int, Rollout], object]
-) -> Callable[[RequestOutput], None]:
+) -> Callable[[RequestOutput], object]:
     return lambda output: on_rollout(group_id, _rollout(index, output.outputs[0]))
 
 

@@ -107,7 +107,7 @@ async def sample_and_score(
             sampled = time.perf_counter()
             groups = await asyncio.gather(*scoring)
     except TimeoutError:
-        scored = sum(task.done() for task in scoring)
+        scored = sum(task.done() and not task.cancelled() for task in scoring)
         raise ClusterError(
             f"a step waited {timeout:g} s for {len(requests)} groups: {len(scoring)} were sampled, "
             f"{scored} scored; raise rollout.timeout_seconds or sample less per step"
