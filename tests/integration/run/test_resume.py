@@ -115,7 +115,9 @@ def test_rollouts_of_a_step_were_sampled_with_the_version_before_it(
         table = parquet.read_table(path).to_pylist()
         assert len(table) == 16
         for row in table:
-            spans = [(span["version"], span["start"], span["end"]) for span in row["weight_versions"]]
+            spans = [
+                (span["version"], span["start"], span["end"]) for span in row["weight_versions"]
+            ]
             assert spans == [(step - 1, 0, len(row["completion_ids"]))]
 
 

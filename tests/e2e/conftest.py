@@ -1,0 +1,114 @@
+"""One control plane with a Ray of its own for all end-to-end tests."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from rkd_online.client import Client
+from rkd_online.service.schemas import JobRecord
+
+START_SECONDS = 240
+JOB_SECONDS = 240
+
+
+@dataclass(frozen=True)
+class Service:
+    """A running control plane."""
+
+    url: str
+    data: Path
+    dashboard: str
+
+    @property
+    def client(self) -> Client:
+        return Client(self.url)
+
+    @property
+    def token(self) -> str:
+        return (self.data / "ray-token").read_text()
+
+    def dashboard_json(self, path: str) -> Any:
+        """What Ray's dashboard answers."""
+        headers = {"Authorization": f"Bearer {self.token}"}
+        answer = httpx.get(self.dashboard + path, headers=headers, timeout=30)
+        answer.raise_for_status()
+        return answer.json()
+
+    def actors(self) -> list[dict[str, Any]]:
+        """All actors that Ray remembers, dead ones too."""
+        found: list[dict[str, Any]]
+        found = self.dashboard_json("/api/v0/actors?detail=1")["data"]["result"]["result"]
+        return found
+
+    def folder(self, job: str) -> Path:
+        return self.data / "runs" / job
+
+    def wait(self, job: str, *statuses: str) -> JobRecord:
+        """The job once it has one of these statuses."""
+        deadline = time.monotonic() + JOB_SECONDS
+        while time.monotonic() < deadline:
+            record = self.client.get(job)
+            if record.status in statuses:
+                return record
+            time.sleep(0.5)
+        raise AssertionError(f"job {job} is {record.status} after {JOB_SECONDS} s: {record.error}")
+
+    def wait_for_step(self, job: str, step: int) -> None:
+        """Until a step's report has come."""
+        deadline = time.monotonic() + JOB_SECONDS
+        while time.monotonic() < deadline:
+            record = self.client.get(job)
+            if record.progress is not None and record.progress.report.step >= step:
+                return
+            time.sleep(0.2)
+        raise AssertionError(f"job {job} did not reach step {step} in {JOB_SECONDS} s")
+
+
+def free_port() -> int:
+    # Ray keeps 10002 to 19999 for its workers.
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+        if port > 20_000:
+            return port
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    data = tmp_path_factory.mktemp("service")
+    port, dashboard = free_port(), free_port()
+    command = [sys.executable, "-m", "rkd_online.cli", "serve", "--local-ray"]
+    command += ["--port", str(port), "--dashboard-port", str(dashboard), "--data-dir", str(data)]
+    log = data / "serve.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output, env=os.environ.copy())
+    started = Service(f"http://127.0.0.1:{port}", data, f"http://127.0.0.1:{dashboard}")
+    try:
+        _wait_until_up(process, started.url, log)
+        yield started
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(120) == 0
+
+
+def _wait_until_up(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        assert process.poll() is None, log.read_text()
+        try:
+            if httpx.get(f"{url}/healthz", timeout=5).is_success:
+                return
+        except httpx.TransportError:
+            time.sleep(0.5)
+    raise AssertionError(f"{url} did not come up in {START_SECONDS} s: {log.read_text()}")

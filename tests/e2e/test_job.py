@@ -1,0 +1,152 @@
+"""From a POST to a checkpoint: the whole service with real Ray, vLLM and torch."""
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from rkd_online.errors import ServiceError
+from rkd_online.service.schemas import Event, JobRecord
+from rkd_online.zoo import zoo_path
+from tests.e2e.conftest import Service
+
+STEPS = 4
+
+
+def spec(**changes: object) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "name": "end-to-end",
+        "policy": {"model": "zoo:chain-sum/student"},
+        "teacher": {"model": "zoo:chain-sum/teacher"},
+        "task": {"type": "chain_sum"},
+        "algorithm": {"type": "rlad"},
+        "rollout": {"prompts_per_step": 4, "group_size": 4, "max_new_tokens": 40},
+        "optimizer": {"learning_rate": 1e-4},
+        "evaluation": {"prompts": 8, "samples": 2, "every": 2, "every_prompts": 8},
+        "checkpoint": {"every": 2},
+        "steps": STEPS,
+    } | changes
+
+
+class Finished:
+    """A job that succeeded, and all its events as the stream gave them."""
+
+    def __init__(self, service: Service) -> None:
+        job = service.client.submit(spec()).id
+        self.events: list[Event] = list(service.client.stream(job))
+        self.record: JobRecord = service.client.get(job)
+        self.folder = service.folder(job)
+        self.actors = service.actors()
+        self.ray_job = service.dashboard_json(f"/api/jobs/rkd-{job}-1")
+
+    @property
+    def attempt(self) -> Path:
+        return self.folder / "attempts" / "1"
+
+
+@pytest.fixture(scope="module")
+def finished(service: Service) -> Finished:
+    return Finished(service)
+
+
+def test_the_job_succeeds_and_every_step_is_an_event(finished: Finished) -> None:
+    assert finished.record.status == "succeeded", finished.record.error
+    assert [event.number for event in finished.events] == list(range(1, len(finished.events) + 1))
+    steps = [event.data["step"] for event in finished.events if event.type == "step"]
+    assert steps == [1, 2, 3, 4]
+    checkpoints = [event.data["path"] for event in finished.events if event.type == "checkpoint"]
+    assert checkpoints == [f"attempts/1/checkpoints/step-{n:06d}" for n in (0, 2, 4)]
+
+
+def test_the_report_compares_three_models(finished: Finished, service: Service) -> None:
+    report = service.client.report(finished.record.id)
+    assert report == json.loads((finished.folder / "report.json").read_text())
+    for row in ("teacher", "student_before", "student_after"):
+        found = report["pass_at_1"][row]
+        assert 0 <= found["low"] <= found["value"] <= found["high"] <= 1
+        assert found["n"] == 8
+        assert report["tokens_per_answer"][row] > 1
+        assert report["answers_per_second"][row] > 0
+    assert {"generate", "score", "assemble", "update", "publish"} <= set(report["stage_seconds"])
+    assert (finished.folder / "report.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_a_checkpoint_is_a_hugging_face_folder(finished: Finished) -> None:
+    folder = finished.attempt / "checkpoints" / f"step-{STEPS:06d}"
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    assert model.generation_config.eos_token_id == tokenizer.eos_token_id
+    assert (
+        tokenizer.get_chat_template()
+        == AutoTokenizer.from_pretrained(zoo_path("zoo:chain-sum/student")).get_chat_template()
+    )
+    assert json.loads((folder / "manifest.json").read_text())["version"] == STEPS
+
+
+def test_rollouts_hold_the_log_probs_of_three_policies(finished: Finished) -> None:
+    table = parquet.read_table(finished.attempt / "rollouts" / "step-000002.parquet")
+    assert table.schema.field("weight_versions").type == pa.list_(
+        pa.struct([("version", pa.int64()), ("start", pa.int64()), ("end", pa.int64())])
+    )
+    rows = table.to_pylist()
+    assert len(rows) == 16
+    for row in rows:
+        tokens = len(row["completion_ids"])
+        streams = ("sampler_logprobs", "old_logprobs", "teacher_logprobs")
+        assert [len(row[name]) for name in streams] == [tokens] * 3
+        assert [span["version"] for span in row["weight_versions"]] == [1]
+        mismatch = zip(row["sampler_logprobs"], row["old_logprobs"], strict=True)
+        assert max(abs(sampler - old) for sampler, old in mismatch) < 1e-3
+        assert row["reward"] == dict(row["reward_parts"])["verifier"]
+
+
+def test_the_job_is_found_in_ray_by_its_id(finished: Finished) -> None:
+    job = finished.record.id
+    assert finished.ray_job["metadata"]["rkd_job"] == job
+    names = {a["name"] for a in finished.actors if a["name"].startswith(f"rkd:{job}:")}
+    roles = ("generator", "scorer", "learner", "evaluator")
+    assert names == {f"rkd:{job}:{role}:0" for role in roles}
+
+
+def test_a_bad_spec_names_field_value_and_what_is_allowed(service: Service) -> None:
+    rollout = {"prompts_per_step": 4, "group_size": 1}
+    answer = httpx.post(f"{service.url}/v1/jobs", json=spec(rollout=rollout), timeout=30)
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    (error,) = answer.json()["errors"]
+    assert (error["field"], error["value"]) == ("rollout.group_size", 1)
+    with pytest.raises(ServiceError, match="no bundled model is called"):
+        service.client.submit(spec(policy={"model": "zoo:chain-sum/nobody"}))
+
+
+def test_a_run_that_loses_its_learner_goes_on_from_the_checkpoint(service: Service) -> None:
+    job = service.client.submit(spec(steps=30, checkpoint={"every": 2})).id
+    service.wait_for_step(job, 5)
+    actors = service.actors()
+    (learner,) = (
+        actor
+        for actor in actors
+        if actor["name"] == f"rkd:{job}:learner:0" and actor["state"] == "ALIVE"
+    )
+    os.kill(learner["pid"], signal.SIGKILL)
+    record = service.wait(job, "succeeded", "failed")
+    assert record.status == "succeeded", record.error
+    assert record.attempt == 2
+    second = service.folder(job) / "attempts" / "2" / "metrics.jsonl"
+    first_step = json.loads(second.read_text().splitlines()[0])["step"]
+    assert first_step % 2 == 1 and first_step >= 5
+
+
+def test_a_cancelled_job_stops(service: Service) -> None:
+    job = service.client.submit(spec(steps=500)).id
+    service.wait_for_step(job, 1)
+    assert service.client.cancel(job).status == "stopping"
+    assert service.wait(job, "cancelled", "failed").status == "cancelled"
