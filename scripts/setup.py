@@ -27,7 +27,7 @@ TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
 OLDEST, TOO_NEW = (3, 11), (3, 14)
 OLDEST_GLIBC = (2, 31)
 # Large, and hardly any of it is imported: compiled on first use.
-NOT_COMPILED = r"/(anthropic|openai|transformers/models|torch/testing|sympy|botocore)/"
+NOT_COMPILED = r"/(anthropic|openai|transformers/models|torch/testing|sympy)/"
 
 
 class SetupError(Exception):
@@ -110,15 +110,15 @@ def split_lock(lock: Path) -> tuple[str, list[str]]:
     return torch, [pin for pin in pins if pin != torch]
 
 
-def run(*command: str | Path) -> None:
+def run(*command: str) -> None:
     """Run a command with its output shown; a failure names it."""
     if subprocess.run(command, cwd=ROOT, check=False).returncode:
-        raise SetupError(f"this failed, see above: {' '.join(map(str, command))}")
+        raise SetupError(f"this failed, see above: {' '.join(command)}")
 
 
-def pip(*arguments: str | Path) -> list[str | Path]:
+def pip(*arguments: str) -> list[str]:
     """Return the command for the environment's pip, which reads the user's own configuration."""
-    return [VENV / "bin" / "python", "-m", "pip", "--disable-pip-version-check", *arguments]
+    return [f"{VENV}/bin/python", "-m", "pip", "--disable-pip-version-check", *arguments]
 
 
 def make_venv() -> None:
@@ -131,13 +131,19 @@ def make_venv() -> None:
 
 def install_torch(pin: str) -> str:
     """Install torch's CPU build and return where it came from."""
+    if list(VENV.glob(f"lib/python*/site-packages/{pin.replace('==', '-')}.dist-info")):
+        return "an earlier setup"
     install = pip("install", "--no-deps", "--no-compile", "--progress-bar", "off", pin)
     tried = subprocess.run(install, cwd=ROOT, check=False, stderr=subprocess.PIPE, text=True)
     if tried.returncode == 0:
         return "where pip is configured to look"
-    if "No matching distribution found" not in tried.stderr:
-        raise SetupError(f"pip could not install {pin}:\n{tried.stderr}")
-    run(*install, "--index-url", TORCH_INDEX)
+    print(
+        f"      pip has no {pin} where it is configured to look: trying {TORCH_INDEX}", flush=True
+    )
+    try:
+        run(*install, "--index-url", TORCH_INDEX)
+    except SetupError as error:
+        raise SetupError(f"{error}\nand before that, without the index:\n{tried.stderr}") from None
     return TORCH_INDEX
 
 
@@ -150,18 +156,18 @@ def install_locks(pins: list[str]) -> str:
     requirements = VENV / "setup-requirements.txt"
     requirements.write_text("\n".join(pins) + "\n")
     run(*pip("install", "-q", "--no-deps", *[pin for pin in pins if pin.startswith("uv==")]))
-    uv = [VENV / "bin" / "uv", "--quiet", "--system-certs", "--no-config", "pip", "install"]
-    into = ["--python", VENV / "bin" / "python", "--no-deps", "-r", requirements]
+    uv = [f"{VENV}/bin/uv", "--quiet", "--system-certs", "--no-config", "pip", "install"]
+    into = ["--python", f"{VENV}/bin/python", "--no-deps", "-r", str(requirements)]
     if subprocess.run([*uv, *into], cwd=ROOT, check=False).returncode == 0:
         return "uv"
     print("      uv could not (see above): pip does it, which takes a minute or two", flush=True)
-    run(*pip("install", "-q", "--no-deps", "--no-compile", "-r", requirements))
+    run(*pip("install", "-q", "--no-deps", "--no-compile", "-r", str(requirements)))
     return "pip"
 
 
 def install_project() -> None:
     """Install this tree editable, with the setuptools of the lock: nothing is downloaded."""
-    run(*pip("install", "-q", "--no-deps", "--no-build-isolation", "-e", ROOT))
+    run(*pip("install", "-q", "--no-deps", "--no-build-isolation", "-e", str(ROOT)))
 
 
 def compile_packages() -> None:
@@ -169,10 +175,9 @@ def compile_packages() -> None:
 
     Some packages carry files for other Pythons; those do not compile and are not imported.
     """
-    packages = VENV / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
-    python = VENV / "bin" / "python"
-    command = [python, "-W", "ignore", "-m", "compileall", "-qq", "-j", "0", "-x", NOT_COMPILED]
-    subprocess.run([*command, packages], check=False)
+    python = [f"{VENV}/bin/python", "-W", "ignore"]
+    compileall = ["-m", "compileall", "-qq", "-j", "0", "-x", NOT_COMPILED, f"{VENV}/lib"]
+    subprocess.run([*python, *compileall], check=False)
 
 
 def main() -> None:
@@ -200,7 +205,7 @@ def main() -> None:
     install_project()
     say("compiling them to bytecode")
     compile_packages()
-    run(VENV / "bin" / "rkd", "--version")
+    run(f"{VENV}/bin/rkd", "--version")
     STAMP.write_text(wanted)
     say("ready: .venv/bin/rkd --help")
 

@@ -62,7 +62,7 @@ def tiny_tokenizer(chat_template: str | None = CHAT_TEMPLATE) -> PreTrainedToken
     backend.pre_tokenizer = ByteLevel(add_prefix_space=False, use_regex=False)
     backend.decoder = ByteLevelDecoder()
     backend.add_special_tokens(list(SPECIAL_TOKENS))
-    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+    return PreTrainedTokenizerFast(
         tokenizer_object=backend,
         eos_token=END,
         pad_token=PAD,
@@ -78,12 +78,10 @@ def tiny_causal_lm(kind: ModelKind, seed: int = 0, vocab: int = TOKENIZER_SIZE) 
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         if kind == "qwen3-tied":
-            return Qwen3ForCausalLM(  # type: ignore[no-untyped-call]
+            return Qwen3ForCausalLM(
                 Qwen3Config(vocab_size=vocab, tie_word_embeddings=True, **SHAPE)
             )
-        return LlamaForCausalLM(  # type: ignore[no-untyped-call]
-            LlamaConfig(vocab_size=vocab, tie_word_embeddings=False, **SHAPE)
-        )
+        return LlamaForCausalLM(LlamaConfig(vocab_size=vocab, tie_word_embeddings=False, **SHAPE))
 
 
 def make_tiny_model(
@@ -101,7 +99,7 @@ def make_tiny_model(
     and their index.
     """
     model = tiny_causal_lm(kind, seed, vocab)
-    model.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
+    model.generation_config = GenerationConfig(
         eos_token_id=list(END_TOKEN_IDS), pad_token_id=SHAPE["pad_token_id"]
     )
     size = sum(parameter.numel() * 4 for parameter in model.parameters())

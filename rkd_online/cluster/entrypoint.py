@@ -49,6 +49,7 @@ async def _supervise(folder: RunFolder, number: int) -> int:
     control = ControlPlaneSink(
         f"{os.environ['RKD_CONTROL_URL']}/v1/internal/jobs/{job}/attempts/{number}/events",
         token=os.environ["RKD_ATTEMPT_TOKEN"],
+        unsent=folder.attempt(number).path / "unsent.jsonl",
     )
     running = asyncio.create_task(_run(folder, number, control))
     try:

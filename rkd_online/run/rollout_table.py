@@ -55,11 +55,14 @@ def write_rollouts(
 def rollout_table(
     groups: Sequence[ScoredGroup], batch: TrainingBatch, update: UpdateResult
 ) -> pa.Table:
-    """The rollouts of one step. Raises ValueError where batch and groups are not the same rows."""
+    """The rollouts of one step. Raises ValueError where groups, batch and update do not fit."""
     scored = [(group, one) for group in groups for one in group.rollouts]
     found = [(group.group_id, one.rollout.completion_ids) for group, one in scored]
     if found != [(row.group_id, row.completion_ids) for row in batch.rows]:
         raise ValueError(f"the groups of step {batch.step} are not the rows of its batch")
+    old = [len(stream) for stream in update.old_logprobs]
+    if old != [len(row.completion_ids) for row in batch.rows]:
+        raise ValueError(f"old_logprobs of step {batch.step} are not aligned with its rows: {old}")
     ones = [one for _, one in scored]
     rollouts = [one.rollout for one in ones]
     columns = {

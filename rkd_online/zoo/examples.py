@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from typing import Any, Final
 
 import torch
 from torch import Tensor
@@ -10,10 +11,10 @@ from transformers import PreTrainedTokenizerBase
 from rkd_online.tasks.chain_sum import FEWEST_TERMS, MOST_TERMS, question, sums, trace
 from rkd_online.zoo.tokenizer import END
 
-IGNORED = -100
+IGNORED: Final = -100
 """The label of tokens that are not learned: the prompt and the padding."""
 
-LARGEST_SLIP = 3
+LARGEST_SLIP: Final = 3
 
 
 def unreliable_add(share: float, chance: random.Random) -> Callable[[int, int], int]:
@@ -52,7 +53,7 @@ class Examples:
 
     def _example(self) -> tuple[list[int], list[int]]:
         terms = self._chance.choice(self._chance.choice(self._pools))
-        prompt = self._tokenizer.apply_chat_template(
+        prompt: Any = self._tokenizer.apply_chat_template(
             [{"role": "user", "content": question(terms)}],
             add_generation_prompt=True,
             return_dict=False,

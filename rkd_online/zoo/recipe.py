@@ -1,4 +1,4 @@
-"""How each bundled model is made: its shape, its training and how reliable its examples are."""
+"""How each bundled model is made: its size, its training and how reliable its examples are."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -17,13 +17,12 @@ class Recipe:
     seed: int
     steps: int
     batch: int = 64
-    peak_learning_rate: float = 1e-3
 
 
 RECIPES: Final[dict[str, tuple[Recipe, ...]]] = {
     "chain-sum": (
-        Recipe("teacher", layers=4, corrupted=0.0, seed=1, steps=1500),
-        Recipe("student", layers=2, corrupted=0.3, seed=2, steps=1500),
+        Recipe("teacher", layers=4, corrupted=0.0, seed=1, steps=1200),
+        Recipe("student", layers=2, corrupted=0.35, seed=2, steps=800),
     )
 }
 """What ``rkd zoo build`` trains for each pair."""

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Final
 
 import torch
 from transformers import PreTrainedTokenizerBase, Qwen3Config, Qwen3ForCausalLM
@@ -10,9 +11,10 @@ from rkd_online.zoo.examples import Examples
 from rkd_online.zoo.recipe import Recipe
 from rkd_online.zoo.tokenizer import CONTEXT
 
-WARMUP_STEPS = 50
-REPORT_EVERY = 100
-MAX_GRADIENT_NORM = 1.0
+PEAK_LEARNING_RATE: Final = 2e-3
+WARMUP_STEPS: Final = 50
+REPORT_EVERY: Final = 100
+MAX_GRADIENT_NORM: Final = 1.0
 
 
 def make_model(tokenizer: PreTrainedTokenizerBase, recipe: Recipe) -> Qwen3ForCausalLM:
@@ -45,7 +47,7 @@ def train(
 ) -> None:
     """Teach the model its traces, in place: AdamW, warm-up, then a cosine to zero."""
     examples = Examples(tokenizer, recipe.corrupted, recipe.seed)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.peak_learning_rate)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=PEAK_LEARNING_RATE)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, recipe.steps))
     model.train()
     for step in range(1, recipe.steps + 1):

@@ -1,0 +1,160 @@
+"""One step in the making: minibatches, micro-batches, gradients, optimizer steps.
+
+Old log-probs are kept by row from the first forward that sees it, before any weight changes.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from rkd_online.batching.pack import micro_batches, minibatches
+from rkd_online.errors import TrainingError
+from rkd_online.learning.tensors import PAD_ID, RowTensors, row_tensors
+from rkd_online.models.logprobs import completion_logprobs, completion_statistics
+from rkd_online.objectives import policy_loss
+from rkd_online.spec.algorithm import Algorithm
+from rkd_online.spec.training import OptimizerSpec
+from rkd_online.types import Logprobs, TrainingBatch, TrainingRow, logprobs
+
+MAXIMA: Final = frozenset({"sampler/mismatch_max"})
+"""Metrics of which the whole has the largest of its parts, not their sum."""
+
+
+class PolicyUpdate:
+    """Every epoch and minibatch over one batch."""
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        optimizer: torch.optim.Optimizer,
+        batch: TrainingBatch,
+        *,
+        algorithm: Algorithm,
+        spec: OptimizerSpec,
+    ) -> None:
+        self._model = model
+        self._optimizer = optimizer
+        self._batch = batch
+        self._algorithm = algorithm
+        self._spec = spec
+        self._old: dict[int, Tensor] = {}
+        self._passes = spec.epochs * spec.minibatches
+        self._taken = 0
+
+    def run(self) -> dict[str, float]:
+        """All optimizer steps; returns the mean of their metrics, of a maximum the largest.
+
+        Raises TrainingError at the first loss or gradient norm that is not finite, before that
+        optimizer step; earlier ones of the same batch stay taken.
+        """
+        shares = minibatches(self._batch.rows, self._spec.minibatches)
+        if self._passes > 1:
+            self._remember_old()
+        steps = [self._step(share) for _ in range(self._spec.epochs) for share in shares]
+        return {
+            name: total if name in MAXIMA else total / len(steps)
+            for name, total in _joined(steps).items()
+        }
+
+    def old_logprobs(self) -> tuple[Logprobs, ...]:
+        """The old policy's log-probs, aligned with the batch's rows."""
+        return tuple(logprobs(self._old[index].tolist()) for index in range(len(self._batch.rows)))
+
+    @torch.no_grad()
+    def _remember_old(self) -> None:
+        for chosen in self._micro_batches(range(len(self._batch.rows))):
+            sequences = self._tensors(chosen).sequences
+            temperature = self._batch.temperature
+            self._keep(
+                chosen, completion_logprobs(self._model, sequences, temperature, pad_id=PAD_ID)
+            )
+
+    def _step(self, share: Sequence[int]) -> dict[str, float]:
+        """One optimizer step on the rows of ``share``."""
+        self._optimizer.zero_grad(set_to_none=True)
+        parts = [
+            self._backward(chosen, sequences=len(share)) for chosen in self._micro_batches(share)
+        ]
+        norm = torch.nn.utils.clip_grad_norm_(
+            self._model.parameters(), self._spec.max_gradient_norm
+        )
+        if not torch.isfinite(norm):
+            self._refuse("gradient norm", float(norm), share)
+        self._optimizer.step()
+        self._taken += 1
+        return _joined(parts) | {"optimizer/gradient_norm": float(norm)}
+
+    def _backward(self, chosen: Sequence[int], *, sequences: int) -> dict[str, float]:
+        """Add the gradient of some rows of a minibatch of ``sequences`` rows; their metrics."""
+        tensors = self._tensors(chosen)
+        policy, entropy = completion_statistics(
+            self._model, tensors.sequences, self._batch.temperature, pad_id=PAD_ID
+        )
+        old = self._old_of(chosen, policy)
+        loss, metrics = policy_loss(
+            policy,
+            old_logprobs=old,
+            teacher_logprobs=tensors.teacher_logprobs,
+            advantages=tensors.advantages,
+            mask=tensors.mask,
+            algorithm=self._algorithm,
+            denominator=float(sequences),
+        )
+        if not torch.isfinite(loss):
+            self._refuse("loss", float(loss.detach()), chosen)
+        loss.backward()
+        mismatch = (old - tensors.sampler_logprobs).abs().masked_fill(~tensors.mask, 0.0)
+        return {name: float(value) for name, value in metrics.items()} | {
+            "policy/loss": float(loss.detach()),
+            "policy/entropy": _sequence_mean(entropy, tensors.mask, sequences),
+            "sampler/mismatch_mean": _sequence_mean(mismatch, tensors.mask, sequences),
+            "sampler/mismatch_max": float(mismatch.max()),
+        }
+
+    def _old_of(self, chosen: Sequence[int], policy: Tensor) -> Tensor:
+        """With one optimizer step on fresh data the policy is the old policy: no second forward."""
+        if self._passes == 1:
+            self._keep(chosen, policy.detach())
+        rows = [self._old[index] for index in chosen]
+        return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+
+    def _keep(self, chosen: Sequence[int], found: Tensor) -> None:
+        for index, row in zip(chosen, found, strict=True):
+            self._old[index] = row[: len(self._batch.rows[index].completion_ids)]
+
+    def _tensors(self, chosen: Sequence[int]) -> RowTensors:
+        return row_tensors([self._batch.rows[index] for index in chosen], self._model.device)
+
+    def _micro_batches(self, share: Sequence[int]) -> list[list[int]]:
+        lengths = [_length(self._batch.rows[index]) for index in share]
+        packed = micro_batches(lengths, self._spec.micro_batch_tokens)
+        return [[share[place] for place in places] for places in packed]
+
+    def _refuse(self, what: str, value: float, chosen: Sequence[int]) -> None:
+        groups = sorted({self._batch.rows[index].group_id for index in chosen})
+        raise TrainingError(
+            f"the {what} of step {self._batch.step} is {value} on groups {groups}; no weights of "
+            f"this step are published. It was minibatch {self._taken + 1} of {self._passes}. Lower "
+            "optimizer.learning_rate, or look at the rollouts of these groups for log-probs that "
+            "are not finite"
+        )
+
+
+def _length(row: TrainingRow) -> int:
+    return len(row.prompt_ids) + len(row.completion_ids)
+
+
+def _joined(parts: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Metrics of a whole from those of its parts: sums, of a maximum the largest."""
+    return {
+        name: (max if name in MAXIMA else sum)(part[name] for part in parts) for name in parts[0]
+    }
+
+
+def _sequence_mean(values: Tensor, mask: Tensor, sequences: int) -> float:
+    """Token means of each row, summed and divided by the minibatch's rows, as losses are."""
+    means = (values * mask).sum(1) / mask.sum(1).clamp(min=1)
+    return float(means.sum()) / sequences

@@ -1,0 +1,62 @@
+"""Every metric that a step can report, listed once.
+
+A name is ``stage/quantity``. Means are over sequences of their token means unless said otherwise.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """The unit of a metric and what it says."""
+
+    unit: str
+    meaning: str
+
+
+_SHARE = "share"
+_NATS = "nats"
+_TOKENS_PER_SECOND = "tokens/s"
+
+METRICS = {
+    "reward/mean": Metric("reward", "Mean reward of the step's rollouts."),
+    "reward/std": Metric("reward", "Standard deviation of those rewards."),
+    "reward/correct_share": Metric(_SHARE, "Rollouts that the verifier calls correct."),
+    "reward/no_signal_share": Metric(_SHARE, "Groups whose rewards are equal: no advantage."),
+    "rollout/completion_length": Metric("tokens", "Mean completion length, end token included."),
+    "rollout/truncated_share": Metric(_SHARE, "Rollouts cut at the token limit."),
+    "policy/loss": Metric("loss", "The objective that was minimized."),
+    "policy/ratio_mean": Metric("ratio", "Importance ratio of the objective."),
+    "policy/clip_low_share": Metric(_SHARE, "Tokens that the lower clip takes out of the update."),
+    "policy/clip_high_share": Metric(_SHARE, "Tokens that the upper clip takes out of the update."),
+    "policy/clamp_low_share": Metric(_SHARE, "Tokens at the lower teacher log-ratio clamp."),
+    "policy/clamp_high_share": Metric(_SHARE, "Tokens at the upper teacher log-ratio clamp."),
+    "policy/kl_teacher": Metric(_NATS, "Estimate of KL(policy || teacher) per sampled token."),
+    "policy/kl_old_k1": Metric(_NATS, "Estimate k1 of KL(old || policy) per sampled token."),
+    "policy/kl_old_k3": Metric(_NATS, "Estimate k3 of KL(old || policy) per sampled token."),
+    "policy/entropy": Metric(_NATS, "Entropy of the policy's next-token distribution."),
+    "policy/nll": Metric(_NATS, "Negative log-likelihood of the sampled tokens."),
+    "sampler/mismatch_mean": Metric(_NATS, "Mean distance of sampler and learner log-probs."),
+    "sampler/mismatch_max": Metric(_NATS, "Largest such distance of any token."),
+    "optimizer/gradient_norm": Metric("norm", "Norm of the gradient before it is clipped."),
+    "optimizer/learning_rate": Metric("rate", "Learning rate of the step."),
+    "weights/probe_difference": Metric(
+        _NATS, "Largest distance of the probe's log-probs, generators against learner."
+    ),
+    "validation/pass_at_1": Metric(_SHARE, "Correct answers on the validation split."),
+    "throughput/rollouts_per_second": Metric("rollouts/s", "Rollouts per second of the step."),
+    "throughput/tokens_per_second": Metric(
+        _TOKENS_PER_SECOND, "Completion tokens per second of the step."
+    ),
+    "throughput/generator_tokens_per_second": Metric(
+        _TOKENS_PER_SECOND, "Completion tokens per second of the generators' own work."
+    ),
+    "throughput/scorer_tokens_per_second": Metric(
+        _TOKENS_PER_SECOND, "Completion tokens per second of the scorer's own work."
+    ),
+    "throughput/learner_tokens_per_second": Metric(
+        _TOKENS_PER_SECOND, "Completion tokens per second of the learner's own work."
+    ),
+    "loop/share": Metric(_SHARE, "The step's time when no role worked."),
+}
+"""Metric by name. Clamp shares and ``policy/kl_teacher`` need a teacher, validation its step."""

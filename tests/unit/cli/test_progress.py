@@ -1,0 +1,96 @@
+import io
+import re
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from rkd_online.cli.progress import Progress
+
+
+class Clock:
+    """Time as the test sets it."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def step(number: int, *, seconds: float = 2.0, **metrics: float) -> dict[str, Any]:
+    known = {"reward/mean": 0.25, "policy/kl_teacher": 0.125, "throughput/tokens_per_second": 4321}
+    timings = {"generate": 0.75, "score": 0.25, "update": 0.5, "publish": 0.125, "step": seconds}
+    return {"step": number, "timings": timings, "metrics": known | metrics}
+
+
+def plain(steps: int = 60, clock: Clock | None = None) -> tuple[Progress, io.StringIO]:
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=False, width=40)
+    return Progress(steps=steps, title="job", console=console, clock=clock or Clock()), out
+
+
+def test_without_a_terminal_a_step_is_one_line_however_narrow() -> None:
+    progress, out = plain()
+    with progress:
+        progress.event("step", step(1, **{"validation/pass_at_1": 0.5}))
+    assert out.getvalue() == (
+        "step 1/60  reward 0.250  pass@1 0.500  KL teacher 0.125  entropy -  tokens/s 4,321  "
+        "left 0:01:58\n"
+    )
+
+
+def test_plain_lines_come_every_five_seconds_and_at_the_last_step() -> None:
+    clock = Clock()
+    progress, out = plain(steps=20, clock=clock)
+    for number in range(1, 21):
+        progress.event("step", step(number))
+        clock.now += 1
+    assert re.findall(r"step (\d+)/20", out.getvalue()) == ["1", "6", "11", "16", "20"]
+
+
+def test_the_remaining_time_is_the_recent_mean_step_times_the_steps_left() -> None:
+    progress, _ = plain(steps=60)
+    assert progress.left() is None
+    progress.event("step", step(1, seconds=100.0))
+    for number in range(2, 22):
+        progress.event("step", step(number, seconds=3.0))
+    # 20 recent steps of 3 s, 39 steps left; the slow first one no longer counts.
+    assert str(progress.left()) == "0:01:57"
+
+
+def test_phases_and_the_end_are_told_and_checkpoints_are_not() -> None:
+    progress, out = plain()
+    progress.event("log", {"message": "starting engine [1/2]"})
+    progress.event("checkpoint", {"step": 0, "path": "attempts/1/checkpoints/step-000000"})
+    progress.event("status", {"status": "running"})
+    progress.event("attempt_lost", {"cause": "its run is failed"})
+    progress.event("failed", {"message": "the loss of step 3 is nan"})
+    assert out.getvalue().splitlines() == [
+        "starting engine [1/2]",
+        "job is running",
+        "attempt lost: its run is failed",
+        "failed: the loss of step 3 is nan",
+    ]
+
+
+@pytest.fixture
+def screen() -> str:
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=100, color_system=None)
+    with Progress(steps=60, title="quickstart", console=console) as progress:
+        progress.event("log", {"message": "training [step 1]"})
+        progress.event("step", step(1, **{"validation/pass_at_1": 0.5}))
+        for number in range(2, 11):
+            progress.event("step", step(number))
+    return out.getvalue().rpartition("quickstart")[2]
+
+
+def test_the_live_view_shows_where_the_job_is(screen: str) -> None:
+    assert "step 10/60" in screen
+    assert "0:01:40 left" in screen
+    assert "training [step 1]" in screen
+
+
+def test_the_live_view_keeps_the_last_steps_and_the_last_validation(screen: str) -> None:
+    rows = re.findall(r"^ *(\d+) +0\.250 +0\.500 +0\.125 +- +4,321 +0\.75", screen, re.MULTILINE)
+    assert rows == ["3", "4", "5", "6", "7", "8", "9", "10"]

@@ -1,0 +1,49 @@
+import json
+from pathlib import Path
+
+from rkd_online.metrics.sinks import JsonlSink, read_reports
+from rkd_online.types import StepReport
+
+
+def write(path: Path, *steps: int, reward: float = 0.0) -> Path:
+    sink = JsonlSink(path)
+    for step in steps:
+        sink.report(StepReport(step, step, 0, {"step": 0.5}, {"reward/mean": reward}))
+    sink.close()
+    return path
+
+
+def test_each_step_is_one_line_that_is_there_at_once(tmp_path: Path) -> None:
+    sink = JsonlSink(tmp_path / "attempts" / "1" / "metrics.jsonl")
+    sink.report(StepReport(1, 1, 0, {"update": 0.1}, {"reward/mean": 1 / 3}))
+    (line,) = (tmp_path / "attempts" / "1" / "metrics.jsonl").read_text().splitlines()
+    sink.close()
+    assert json.loads(line) == {
+        "step": 1,
+        "version": 1,
+        "staleness": 0,
+        "timings": {"update": 0.1},
+        "metrics": {"reward/mean": 1 / 3},
+    }
+
+
+def test_a_step_that_was_done_again_counts_as_its_last_attempt_did_it(tmp_path: Path) -> None:
+    first = write(tmp_path / "1.jsonl", 1, 2, 3, 4, reward=0.1)
+    second = write(tmp_path / "2.jsonl", 3, 4, 5, reward=0.2)
+    reports = read_reports([first, second])
+    assert [(one.step, one.metrics["reward/mean"]) for one in reports] == [
+        (1, 0.1), (2, 0.1), (3, 0.2), (4, 0.2), (5, 0.2),
+    ]  # fmt: skip
+
+
+def test_steps_beyond_the_point_of_resumption_no_longer_count(tmp_path: Path) -> None:
+    reports = read_reports([write(tmp_path / "1", 1, 2, 3, 4), write(tmp_path / "2", 3)])
+    assert [one.step for one in reports] == [1, 2, 3]
+
+
+def test_half_a_line_and_an_attempt_without_a_step_are_passed_over(tmp_path: Path) -> None:
+    killed = write(tmp_path / "1.jsonl", 1, 2)
+    with killed.open("a") as file:
+        file.write('{"step": 3, "vers')
+    reports = read_reports([killed, tmp_path / "never-written.jsonl"])
+    assert [one.step for one in reports] == [1, 2]

@@ -1,0 +1,54 @@
+"""The locks agree with one another and with what the project asks for."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+
+
+def pins(*names: str) -> dict[str, str]:
+    lines = [
+        line
+        for name in names
+        for line in (ROOT / "locks" / f"{name}.txt").read_text().splitlines()
+        if not line.startswith("#")
+    ]
+    parted = [line.split("==") for line in lines]
+    assert len({name for name, _ in parted}) == len(lines)
+    return {canonicalize_name(name): version for name, version in parted}
+
+
+def test_the_base_lock_is_a_part_of_both_others() -> None:
+    assert pins("base").items() <= pins("cpu").items()
+    assert pins("base").items() <= pins("cuda").items()
+
+
+@pytest.mark.parametrize(
+    ("locks", "extras"),
+    [
+        (["base"], []),
+        (["cpu", "dev"], ["run", "cpu", "postgres", "dev"]),
+        (["cuda"], ["run", "cuda", "postgres"]),
+    ],
+)
+def test_a_lock_holds_what_its_extras_ask_for(locks: list[str], extras: list[str]) -> None:
+    asked = [*PROJECT["dependencies"], *(line for extra in extras for line in EXTRAS[extra])]
+    requirements = [Requirement(line) for line in asked if not line.startswith("rkd-online")]
+    locked = pins(*locks)
+    unmet = [
+        str(requirement)
+        for requirement in requirements
+        if not requirement.specifier.contains(locked.get(canonicalize_name(requirement.name), "0"))
+    ]
+    assert unmet == []
+
+
+def test_the_cpu_lock_leaves_out_what_breaks_on_the_cpu_build_of_torch() -> None:
+    assert pins("cpu")["torch"] == "2.13.0+cpu"
+    assert not {"torchvision", "torchaudio", "torchcodec"} & pins("cpu", "dev").keys()

@@ -1,0 +1,46 @@
+"""Training a bundled model again."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from rkd_online.errors import SpecError
+from rkd_online.zoo.build import build, build_model, one_thread
+from rkd_online.zoo.recipe import Recipe
+from rkd_online.zoo.tokenizer import make_tokenizer
+
+TINY = Recipe("student", layers=1, corrupted=0.35, seed=3, steps=100, batch=2)
+
+
+def weights(folder: Path, recipe: Recipe) -> bytes:
+    with one_thread():
+        build_model(folder, make_tokenizer(), recipe, progress=lambda line: None)
+    return (folder / "model.safetensors").read_bytes()
+
+
+def test_two_builds_give_the_same_bits_whatever_was_drawn_before(tmp_path: Path) -> None:
+    first = weights(tmp_path / "first", TINY)
+    torch.rand(7)
+    assert weights(tmp_path / "second", TINY) == first
+    assert weights(tmp_path / "other", replace(TINY, seed=4)) != first
+
+
+def test_a_build_leaves_the_random_state_and_the_threads_as_they_were(tmp_path: Path) -> None:
+    state, threads = torch.get_rng_state(), torch.get_num_threads()
+    weights(tmp_path, replace(TINY, steps=60))
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.get_num_threads() == threads
+
+
+def test_progress_names_model_step_and_loss(tmp_path: Path) -> None:
+    lines: list[str] = []
+    build_model(tmp_path, make_tokenizer(), TINY, progress=lines.append)
+    assert len(lines) == 1
+    assert lines[0].startswith("student: step 100 of 100, loss ")
+
+
+def test_an_unknown_pair_is_refused_with_those_there_are(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"called 'chain': choose .* chain-sum"):
+        build(tmp_path, "chain")

@@ -1,0 +1,94 @@
+"""The models as they lie in the package."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, Qwen3ForCausalLM
+
+from rkd_online.errors import SpecError
+from rkd_online.tasks.chain_sum import MOST_TERMS, ChainSum, question, trace
+from rkd_online.zoo import PAIRS, zoo_path
+from rkd_online.zoo.card import card
+from rkd_online.zoo.measure import MAX_NEW_TOKENS, Figures, pass_at_1
+from rkd_online.zoo.recipe import RECIPES
+from rkd_online.zoo.tokenizer import CONTEXT, END, make_tokenizer
+
+TEACHER, STUDENT = zoo_path("zoo:chain-sum/teacher"), zoo_path("zoo:chain-sum/student")
+TOKENIZER_FILES = {"tokenizer.json", "tokenizer_config.json", "chat_template.jinja"}
+MODEL_FILES = {"config.json", "generation_config.json", "model.safetensors", "README.md"}
+FIGURES = {
+    "teacher": Figures(620, sampled=0.992, greedy=0.998),
+    "student": Figures(620, sampled=0.339, greedy=1.0),
+}
+
+
+@pytest.mark.parametrize("folder", [TEACHER, STUDENT])
+def test_a_folder_holds_a_whole_model_in_safetensors(folder: Path) -> None:
+    assert {path.name for path in folder.iterdir()} == TOKENIZER_FILES | MODEL_FILES
+
+
+def test_the_pair_takes_12_megabytes_at_the_most() -> None:
+    files = [path for folder in (TEACHER, STUDENT) for path in folder.iterdir()]
+    assert sum(path.stat().st_size for path in files) <= 12_000_000
+
+
+def test_teacher_and_student_share_their_tokenizer_to_the_byte(tmp_path: Path) -> None:
+    make_tokenizer().save_pretrained(tmp_path)
+    for name in TOKENIZER_FILES:
+        made = (tmp_path / name).read_bytes()
+        assert (TEACHER / name).read_bytes() == (STUDENT / name).read_bytes() == made
+
+
+def test_every_recipe_is_a_model_of_the_pair_and_its_card_says_so() -> None:
+    assert {pair: tuple(r.name for r in made) for pair, made in RECIPES.items()} == PAIRS
+    for recipe in RECIPES["chain-sum"]:
+        readme = zoo_path(f"zoo:chain-sum/{recipe.name}") / "README.md"
+        stated = card("chain-sum", recipe, FIGURES[recipe.name])
+        assert readme.read_text(encoding="utf-8") == stated
+
+
+@pytest.mark.parametrize(("folder", "layers"), [(TEACHER, 4), (STUDENT, 2)])
+def test_it_loads_as_a_tied_float32_qwen3_that_ends_at_the_end_token(
+    folder: Path, layers: int
+) -> None:
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    assert isinstance(model, Qwen3ForCausalLM)
+    assert model.config.num_hidden_layers == layers
+    assert model.lm_head.weight is model.model.embed_tokens.weight
+    assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+    assert model.config.vocab_size == 263
+    assert model.generation_config is not None
+    assert model.generation_config.eos_token_id == 257
+
+
+def test_the_longest_trace_fits_the_new_tokens_and_the_context() -> None:
+    longest = (9,) * MOST_TERMS
+    slipping = trace(longest, add=lambda total, term: total + term + 3)
+    completion = len(make_tokenizer().encode(slipping + END))
+    assert completion == len("9+9=21\n21+9=33\n33+9=45\n") + len("T45TE") <= MAX_NEW_TOKENS
+    assert len(question(longest)) + len("UEA") + MAX_NEW_TOKENS <= CONTEXT
+
+
+@pytest.mark.parametrize(
+    ("folder", "lowest", "highest"), [(TEACHER, 0.97, 1.0), (STUDENT, 0.15, 0.45)]
+)
+def test_the_teacher_samples_reliably_and_the_student_knows_but_slips(
+    folder: Path, lowest: float, highest: float
+) -> None:
+    task = ChainSum()
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    held_out = [task.problem("test", index) for index in range(512)]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        assert lowest <= pass_at_1(model, tokenizer, held_out, sample=True) <= highest
+    assert pass_at_1(model, tokenizer, held_out[:64], sample=False) == 1.0
+
+
+@pytest.mark.parametrize(
+    "reference", ["zoo:chain-sum", "zoo:chain-sum/pupil", "zoo:sums/teacher", "chain-sum/teacher"]
+)
+def test_an_unknown_name_is_refused_with_those_there_are(reference: str) -> None:
+    with pytest.raises(SpecError, match=f"'{reference}': .*teacher, zoo:chain-sum/student"):
+        zoo_path(reference)
