@@ -87,7 +87,7 @@ async def _run(folder: RunFolder, number: int, control: ControlPlaneSink) -> Rep
     spec = JobSpec.model_validate_json(folder.spec.read_bytes())
     control.event("started", {"attempt": number, "steps": spec.steps})
     resume = os.environ.get("RKD_RESUME_FROM")
-    setup = prepare(job, number, spec)
+    setup = prepare(folder.path, number, spec)
     ray.init(address="auto", namespace=NAMESPACE, log_to_driver=True)
     control.event("log", {"message": "starting engine, teacher and learner"})
     work = await start_workforce(setup)

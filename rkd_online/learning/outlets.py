@@ -27,8 +27,8 @@ class Outlet(Protocol):
 class FileOutlet:
     """One file per version, for generators on the same machine."""
 
-    def __init__(self, folder: Path) -> None:
-        self._files = WeightFiles(folder)
+    def __init__(self, run: Path, attempt: int) -> None:
+        self._files = WeightFiles(run, attempt)
 
     def publish(self, learner: PolicyLearner, probe: Logprobs) -> PublishedWeights:
         """Write one file."""

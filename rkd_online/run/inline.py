@@ -27,7 +27,7 @@ async def _run(spec: JobSpec, folder: RunFolder, sinks: Sequence[Sink]) -> Repor
     _same_job(spec, folder)
     resume = folder.latest_checkpoint()
     number = len(folder.attempts()) + 1
-    setup = prepare(folder.path.name, number, spec)
+    setup = prepare(folder.path, number, spec)
     folder.write_spec(spec)
     metrics = JsonlSink(folder.attempt(number).metrics)
     work = LocalWorkforce(setup)

@@ -65,9 +65,9 @@ class Roles:
 
 
 async def train(roles: Roles, spec: JobSpec, *, done: int) -> None:
-    """Run the steps after step ``done``."""
+    """Run the steps after step ``done``. A checkpoint's time belongs to the step after it."""
+    clock = StageClock()
     for step in range(done + 1, spec.steps + 1):
-        clock = StageClock()
         requests = roles.prompts.requests(step)
         groups = await sample_and_score(roles, requests, clock, spec.rollout.timeout_seconds)
         age = staleness(groups, learner_version=step - 1)
@@ -90,8 +90,10 @@ async def train(roles: Roles, spec: JobSpec, *, done: int) -> None:
             with clock.stage("evaluate"):
                 metrics |= await roles.validation.validate(step)
         metrics = await roles.reporter.step(step, age, groups, metrics, clock)
+        clock = StageClock()
         if step % spec.checkpoint.every == 0 or step == spec.steps:
-            await roles.checkpoints.save(step, metrics)
+            with clock.stage("checkpoint"):
+                await roles.checkpoints.save(step, metrics)
 
 
 async def sample_and_score(

@@ -53,7 +53,7 @@ class StepReporter:
         whole = (
             metrics
             | batch_metrics(groups, correct_at=self._correct_at)
-            | throughput(groups, busy, seconds)
+            | throughput(groups, busy, clock.started, ended)
             | {"loop/share": 1 - covered_seconds(busy, clock.started, ended) / seconds}
         )
         timings = clock.seconds | {"step": seconds}
@@ -64,19 +64,19 @@ class StepReporter:
 
 
 def throughput(
-    groups: Sequence[ScoredGroup], spans: Sequence[BusySpan], seconds: float
+    groups: Sequence[ScoredGroup], spans: Sequence[BusySpan], start: float, end: float
 ) -> dict[str, float]:
-    """Rollouts and completion tokens per second of the step, and tokens per second of each role's
-    own work in it."""
+    """Rollouts and completion tokens per second of the step from ``start`` to ``end``, and tokens
+    per second of each role's own work in it."""
     rollouts = [scored.rollout for group in groups for scored in group.rollouts]
     tokens = sum(len(rollout.completion_ids) for rollout in rollouts)
     rates = {
-        "throughput/rollouts_per_second": len(rollouts) / seconds,
-        "throughput/tokens_per_second": tokens / seconds,
+        "throughput/rollouts_per_second": len(rollouts) / (end - start),
+        "throughput/tokens_per_second": tokens / (end - start),
     }
     for role, stage in (("generator", "generate"), ("scorer", "score"), ("learner", "update")):
         work = [span for span in spans if span.role == role and span.stage == stage]
-        busy = covered_seconds(work, 0.0, float("inf"))
+        busy = covered_seconds(work, start, end)
         if busy > 0:
             rates[f"throughput/{role}_tokens_per_second"] = tokens / busy
     return rates

@@ -1,5 +1,6 @@
 """What the start of an attempt finds out once and hands to every worker."""
 
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,8 +8,9 @@ from pathlib import Path
 from rkd_online.inference.settings import EngineSettings
 from rkd_online.models.load import context_length, resolve_for_run, vocabulary_size
 from rkd_online.models.tokenizer import check_same_tokenizer, end_token_ids, load_tokenizer
-from rkd_online.spec.check import check_spec
+from rkd_online.spec.check import check_models, check_spec, references
 from rkd_online.spec.job import JobSpec
+from rkd_online.spec.references import is_hub_reference
 from rkd_online.types import TokenIds
 from rkd_online.weights.probe import probe_ids
 from rkd_online.weights.transfer import transfer_for
@@ -44,16 +46,19 @@ class JobSetup:
         )
 
 
-def prepare(job: str, attempt: int, spec: JobSpec) -> JobSetup:
+def prepare(run: Path, attempt: int, spec: JobSpec) -> JobSetup:
     """Find both models, compare their tokenizers as transformers loads them, fix the probe.
 
     Raises SpecError or ModelError for whatever does not fit, before any worker starts.
     """
     check_spec(spec)
     policy = resolve_for_run(spec.policy.model)
-    models = [policy]
+    folders = {"policy": policy}
     if spec.teacher is not None:
-        models.append(resolve_for_run(spec.teacher.model))
+        folders["teacher"] = resolve_for_run(spec.teacher.model)
+    if any(map(is_hub_reference, references(spec).values())):
+        check_models(spec, folders)
+    models = list(folders.values())
     tokenizers = [load_tokenizer(model) for model in models]
     if len(models) == 2:
         check_same_tokenizer(*tokenizers, chat=spec.prompt.type == "chat")
@@ -64,13 +69,19 @@ def prepare(job: str, attempt: int, spec: JobSpec) -> JobSetup:
         for end in end_token_ids(model, tokenizer)
     }
     return JobSetup(
-        job=job,
+        job=run.name,
         attempt=attempt,
         spec=spec,
         policy=policy,
-        teacher=models[1] if spec.teacher is not None else None,
+        teacher=folders.get("teacher"),
         end_token_ids=tuple(sorted(ends)),
         context_length=context,
         probe_ids=probe_ids(vocabulary_size(policy), context),
-        weights_folder=SHARED_MEMORY / f"rkd-{os.getuid()}" / f"{job}-{attempt}",
+        weights_folder=weights_folder(run),
     )
+
+
+def weights_folder(run: Path) -> Path:
+    """Where the versions of the run in folder ``run`` lie: in memory, and no other run's."""
+    place = hashlib.sha256(str(run.resolve()).encode()).hexdigest()[:12]
+    return SHARED_MEMORY / f"rkd-{os.getuid()}" / f"{run.name}-{place}"

@@ -71,7 +71,7 @@ def build_learner(setup: JobSetup) -> "LearnerRole":
 
 
 async def connect_by_file(learner: "LearnerRole", setup: JobSetup) -> None:
-    """Let the learner publish into the job's folder of weights."""
+    """Let the learner publish into the run's folder of weights."""
     from rkd_online.learning.outlets import FileOutlet
 
-    await learner.connect(lambda _: FileOutlet(setup.weights_folder))
+    await learner.connect(lambda _: FileOutlet(setup.weights_folder, setup.attempt))

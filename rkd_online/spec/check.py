@@ -1,6 +1,7 @@
 """What can be known of a job before anything heavy is loaded."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from rkd_online.errors import ModelError, SpecError
 from rkd_online.spec.check_task import task_problems
@@ -18,41 +19,53 @@ from rkd_online.spec.tokenizer_files import TokenizerFiles, differences, read_to
 def check_spec(spec: JobSpec) -> None:
     """Raise one SpecError that lists all that is wrong, one line each, led by the field's path.
 
-    Models of the hub are looked at when the start of a run has fetched them.
+    Models of the hub are looked at by ``check_models``, when the start of a run has fetched them.
     """
-    problems = [*_model_problems(spec), *task_problems(spec.task)]
+    folders: dict[str, Path] = {}
+    problems: list[str] = []
+    for role, reference in references(spec).items():
+        try:
+            if is_hub_reference(reference):
+                parse_hub_reference(reference)
+            else:
+                folders[role] = resolve_model(reference)
+        except (ModelError, SpecError) as error:
+            problems.append(f"{role}.model: {error}")
+    _refuse([*problems, *_model_problems(spec, folders), *task_problems(spec.task)])
+
+
+def check_models(spec: JobSpec, folders: Mapping[str, Path]) -> None:
+    """Raise the same for models in the given folders, ``policy`` and ``teacher``."""
+    _refuse(list(_model_problems(spec, folders)))
+
+
+def _refuse(problems: Sequence[str]) -> None:
     if problems:
         raise SpecError("\n".join(problems))
 
 
-def _model_problems(spec: JobSpec) -> Iterator[str]:
-    references = {"policy": spec.policy.model}
-    if spec.teacher is not None:
-        references["teacher"] = spec.teacher.model
+def references(spec: JobSpec) -> dict[str, str]:
+    """The models that a job names, by role."""
+    teacher = {} if spec.teacher is None else {"teacher": spec.teacher.model}
+    return {"policy": spec.policy.model} | teacher
+
+
+def _model_problems(spec: JobSpec, folders: Mapping[str, Path]) -> Iterator[str]:
     tokenizers: dict[str, TokenizerFiles] = {}
-    for role, reference in references.items():
+    for role, folder in folders.items():
         try:
-            model, tokenizer = _read(reference)
+            model, tokenizer = read_model(folder), read_tokenizer(folder)
         except (ModelError, SpecError) as error:
             yield f"{role}.model: {error}"
             continue
-        if model is not None:
-            yield from _context_problems(spec, role, model)
-        if model is not None and tokenizer is not None:
+        yield from _context_problems(spec, role, model)
+        if tokenizer is not None:
             yield from _vocabulary_problems(role, model, tokenizer)
             tokenizers[role] = tokenizer
     if "policy" in tokenizers:
         yield from _template_problems(spec.prompt, tokenizers["policy"])
     if len(tokenizers) == 2:
         yield from _tokenizer_problems(spec, tokenizers["policy"], tokenizers["teacher"])
-
-
-def _read(reference: str) -> tuple[ModelFiles | None, TokenizerFiles | None]:
-    if is_hub_reference(reference):
-        parse_hub_reference(reference)
-        return None, None
-    folder = resolve_model(reference)
-    return read_model(folder), read_tokenizer(folder)
 
 
 def _context_problems(spec: JobSpec, role: str, model: ModelFiles) -> Iterator[str]:

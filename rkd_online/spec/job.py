@@ -79,6 +79,18 @@ class JobSpec(SpecModel):
         return self
 
     @model_validator(mode="after")
+    def _best_metric_is_measured(self) -> Self:
+        every, checks = self.checkpoint.every, self.evaluation.every
+        by_validation = self.checkpoint.best_metric == "validation/pass_at_1"
+        if by_validation and (checks == 0 or every % checks):
+            raise ValueError(
+                "checkpoint.best_metric 'validation/pass_at_1' needs an evaluation at each "
+                f"checkpoint: checkpoint.every is {every}, evaluation.every {checks}; set "
+                f"evaluation.every {every}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _one_verifier(self) -> Self:
         verifiers = sum(reward.type == "verifier" for reward in self.rewards)
         if verifiers != 1:

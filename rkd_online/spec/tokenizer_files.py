@@ -10,16 +10,17 @@ from rkd_online.spec.model_files import read_json
 
 TOKENIZER: Final = "tokenizer.json"
 SLOW_TOKENIZERS: Final = ("tokenizer.model", "vocab.json", "tekken.json")
-ROLES: Final = ("bos_token", "eos_token", "unk_token")
-"""Padding is masked wherever it occurs, so its token may differ."""
+ROLES: Final = ("bos_token", "unk_token")
+"""The end and padding tokens may differ, as they do between a base model and its chat model: a
+completion ends at either's end token, and padding is masked wherever it occurs."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenizerFiles:
     """What must be equal for two models to mean the same by a token id.
 
-    ``special`` maps special tokens to ids and ``roles`` names which token begins, ends and stands
-    for the unknown. ``chat_template`` is None where there is none.
+    ``special`` maps special tokens to ids and ``roles`` names which token begins a text and which
+    stands for the unknown. ``chat_template`` is None where there is none.
     """
 
     vocabulary: Mapping[str, int]

@@ -91,5 +91,7 @@ class CheckpointSpec(SpecModel):
     """Steps between checkpoints; the last step always writes one."""
     keep: PositiveInt = 3
     """Newest checkpoints kept, beside step 0 and the best."""
-    best_metric: str = "reward/mean"
+    best_metric: Literal["reward/mean", "reward/correct_share", "validation/pass_at_1"] = (
+        "reward/mean"
+    )
     """Metric by which the best checkpoint is chosen; the highest is kept."""

@@ -2,7 +2,9 @@
 
 import hashlib
 import os
+import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,9 +21,11 @@ KEPT_VERSIONS = 2
 class WeightFiles:
     """A folder of published versions. A file appears under its name only when it is whole."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+    def __init__(self, run: Path, attempt: int) -> None:
+        """``run`` is a folder of this run alone: what earlier attempts left there is deleted."""
+        shutil.rmtree(run, ignore_errors=True)
+        self._folder = run / str(attempt)
+        self._folder.mkdir(parents=True)
 
     def publish(
         self, version: WeightVersion, tensors: "Mapping[str, torch.Tensor]", probe: Logprobs
@@ -39,10 +43,10 @@ class WeightFiles:
         return PublishedWeights(version, str(path), digest, probe)
 
     def remove(self) -> None:
-        """Delete all versions and the folder."""
-        for path in self._folder.iterdir():
-            path.unlink()
-        self._folder.rmdir()
+        """Delete all versions, and the run's folder unless a newer attempt uses it."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+        with suppress(OSError):
+            self._folder.parent.rmdir()
 
 
 def file_digest(path: Path) -> str:

@@ -187,6 +187,12 @@ def test_a_report_holds_metrics_of_all_stages() -> None:
     assert set(report.timings) == stages
 
 
+def test_a_checkpoint_is_time_of_the_step_after_it() -> None:
+    fake = FakeRun()
+    run_train(fake, spec())
+    assert ["checkpoint" in report.timings for report in fake.reports] == [False, False, True]
+
+
 def test_rollouts_of_an_older_version_are_refused() -> None:
     fake = FakeRun()
     with pytest.raises(TrainingError, match="weight version 0 came while the learner is at 2"):

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from rkd_online.errors import SpecError
-from rkd_online.spec.check import check_spec
+from rkd_online.spec.check import check_models, check_spec
 from rkd_online.spec.load import parse_spec
 from tests.tiny_models import TOKENIZER_SIZE, make_tiny_model
 from tests.unit.spec.job import job
@@ -188,16 +188,29 @@ def test_another_vocabulary_is_refused_and_the_token_named(
     assert problems(**pair(policy, teacher)) == [NOT_THE_SAME + line for line in expected]
 
 
-def test_another_end_token_is_refused(policy: Path, teacher: Path) -> None:
-    edit(teacher / "tokenizer_config.json", lambda it: it.update(eos_token="<|endoftext|>"))
+def test_another_first_token_is_refused(policy: Path, teacher: Path) -> None:
+    edit(teacher / "tokenizer_config.json", lambda it: it.update(bos_token="<|endoftext|>"))
     assert problems(**pair(policy, teacher)) == [
-        f"{NOT_THE_SAME}eos_token is '<|im_end|>' in the policy, '<|endoftext|>' here"
+        f"{NOT_THE_SAME}bos_token is None in the policy, '<|endoftext|>' here"
     ]
 
 
+def test_the_end_token_of_a_base_model_fits_its_chat_model(policy: Path, teacher: Path) -> None:
+    edit(policy / "tokenizer_config.json", lambda it: it.update(eos_token="<|endoftext|>"))
+    assert problems(**pair(policy, teacher)) == []
+
+
+def test_fetched_models_are_checked_in_their_folders(policy: Path, teacher: Path) -> None:
+    edit(teacher / "tokenizer_config.json", lambda it: it.update(bos_token="<|endoftext|>"))
+    data = job(policy__model="hf:Org/Student@main", teacher__model="hf:Org/Teacher@main")
+    with pytest.raises(SpecError, match=r"teacher\.model: its tokenizer is not .*: bos_"):
+        check_models(parse_spec(data), {"policy": policy, "teacher": teacher})
+
+
 def test_a_token_may_be_written_as_text_or_as_a_record(policy: Path, teacher: Path) -> None:
-    record = {"content": "<|im_end|>", "lstrip": False, "special": True}
-    edit(teacher / "tokenizer_config.json", lambda it: it.update(eos_token=record))
+    record = {"content": "<|im_start|>", "lstrip": False, "special": True}
+    edit(policy / "tokenizer_config.json", lambda it: it.update(bos_token="<|im_start|>"))
+    edit(teacher / "tokenizer_config.json", lambda it: it.update(bos_token=record))
     assert problems(**pair(policy, teacher)) == []
 
 

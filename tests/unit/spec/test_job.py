@@ -27,6 +27,11 @@ from tests.unit.spec.job import job
             "optimizer.minibatches 5 does not divide rollout.prompts_per_step 32",
         ),
         (
+            job(checkpoint__best_metric="validation/pass_at_1", evaluation__every=15),
+            "checkpoint.best_metric 'validation/pass_at_1' needs an evaluation at each checkpoint: "
+            "checkpoint.every is 20, evaluation.every 15; set evaluation.every 20",
+        ),
+        (
             job(rewards=[{"type": "finished"}]),
             "rewards need exactly one of type 'verifier', found 0",
         ),

@@ -13,14 +13,14 @@ PROBE = logprobs([-1.0])
 
 def test_a_published_version_holds_the_tensors_and_its_digest(tmp_path: Path) -> None:
     tensor = torch.arange(6.0).reshape(2, 3)
-    published = WeightFiles(tmp_path).publish(4, {"a.weight": tensor}, PROBE)
+    published = WeightFiles(tmp_path / "run", 1).publish(4, {"a.weight": tensor}, PROBE)
     assert published.version == 4
     assert torch.equal(load_file(published.location)["a.weight"], tensor)
     check_digest(published)
 
 
 def test_a_changed_file_is_refused(tmp_path: Path) -> None:
-    published = WeightFiles(tmp_path).publish(4, {"a": torch.zeros(3)}, PROBE)
+    published = WeightFiles(tmp_path / "run", 1).publish(4, {"a": torch.zeros(3)}, PROBE)
     path = Path(published.location)
     path.write_bytes(path.read_bytes()[:-1] + b"\x01")
     with pytest.raises(WeightSyncError, match=r"weight version 4 .* was changed or cut"):
@@ -28,15 +28,30 @@ def test_a_changed_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_current_and_the_last_version_are_kept(tmp_path: Path) -> None:
-    files = WeightFiles(tmp_path)
+    files = WeightFiles(tmp_path / "run", 3)
     for version in range(12):
         files.publish(version, {"a": torch.zeros(1)}, PROBE)
-    names = sorted(path.name for path in tmp_path.iterdir())
+    names = sorted(path.name for path in (tmp_path / "run" / "3").iterdir())
     assert names == ["policy-000010.safetensors", "policy-000011.safetensors"]
 
 
 def test_removing_leaves_no_folder(tmp_path: Path) -> None:
-    files = WeightFiles(tmp_path / "weights")
+    files = WeightFiles(tmp_path / "run", 1)
     files.publish(0, {"a": torch.zeros(1)}, PROBE)
     files.remove()
-    assert not (tmp_path / "weights").exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_attempt_left_is_deleted(tmp_path: Path) -> None:
+    killed = WeightFiles(tmp_path / "run", 1)
+    killed.publish(7, {"a": torch.zeros(1)}, PROBE)
+    WeightFiles(tmp_path / "run", 2)
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["2"]
+
+
+def test_an_attempt_that_ends_late_leaves_the_newer_one_alone(tmp_path: Path) -> None:
+    replaced = WeightFiles(tmp_path / "run", 1)
+    newer = WeightFiles(tmp_path / "run", 2)
+    published = newer.publish(0, {"a": torch.zeros(1)}, PROBE)
+    replaced.remove()
+    check_digest(published)
