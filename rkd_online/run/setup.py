@@ -29,6 +29,7 @@ class JobSetup:
     teacher: Path | None
     end_token_ids: tuple[int, ...]
     context_length: int
+    """Longest sequence of the job, in tokens: what it asks for, or what its models take."""
     probe_ids: TokenIds
     weights_folder: Path
 
@@ -62,7 +63,8 @@ def prepare(run: Path, attempt: int, spec: JobSpec) -> JobSetup:
     tokenizers = [load_tokenizer(model) for model in models]
     if len(models) == 2:
         check_same_tokenizer(*tokenizers, chat=spec.prompt.type == "chat")
-    context = min(context_length(model) for model in models)
+    longest = spec.rollout.max_prompt_tokens + spec.rollout.max_new_tokens
+    context = min(longest, *(context_length(model) for model in models))
     ends = {
         end
         for model, tokenizer in zip(models, tokenizers, strict=True)

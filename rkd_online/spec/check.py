@@ -1,12 +1,13 @@
 """What can be known of a job before anything heavy is loaded."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rkd_online.errors import ModelError, SpecError
 from rkd_online.spec.check_task import task_problems
 from rkd_online.spec.job import JobSpec
-from rkd_online.spec.model_files import ModelFiles, read_model
+from rkd_online.spec.model_files import FLOAT32_BYTES, ModelFiles, read_model
 from rkd_online.spec.references import (
     is_hub_reference,
     parse_hub_reference,
@@ -59,6 +60,7 @@ def _model_problems(spec: JobSpec, folders: Mapping[str, Path]) -> Iterator[str]
             yield f"{role}.model: {error}"
             continue
         yield from _context_problems(spec, role, model)
+        yield from _cache_problems(spec, role, model)
         if tokenizer is not None:
             yield from _vocabulary_problems(role, model, tokenizer)
             tokenizers[role] = tokenizer
@@ -74,6 +76,21 @@ def _context_problems(spec: JobSpec, role: str, model: ModelFiles) -> Iterator[s
         yield (
             f"rollout.max_new_tokens: {new} leaves no room for a prompt in the {role}'s context of "
             f"{context} tokens: lower it"
+        )
+
+
+def _cache_problems(spec: JobSpec, role: str, model: ModelFiles) -> Iterator[str]:
+    """A model in an engine needs room for one sequence of the longest kind."""
+    size = spec.resources.generator.kv_cache_mib << 20
+    per_token = model.kv_bytes_per_token(FLOAT32_BYTES)
+    longest = spec.rollout.max_prompt_tokens + spec.rollout.max_new_tokens
+    tokens = min(longest, model.context_length or longest)
+    if per_token is not None and tokens * per_token > size:
+        yield (
+            f"resources.generator.kv_cache_mib: {size >> 20} holds {size // per_token:,} tokens of "
+            f"the {role}, one sequence may have {tokens:,}: set at least "
+            f"{math.ceil(tokens * per_token / 2**20)}, or lower rollout.max_prompt_tokens or "
+            "rollout.max_new_tokens"
         )
 
 

@@ -13,6 +13,7 @@ from rkd_online.errors import ModelError
 SINGLE_FILE: Final = "model.safetensors"
 SHARD_INDEX: Final = "model.safetensors.index.json"
 PICKLE_PATTERNS: Final = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+FLOAT32_BYTES: Final = 4
 LONGEST_HEADER: Final = 100 << 20
 """The safetensors format's own limit, in bytes."""
 

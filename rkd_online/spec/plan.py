@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from rkd_online.spec.job import JobSpec
-from rkd_online.spec.model_files import ModelFiles, read_model
+from rkd_online.spec.model_files import FLOAT32_BYTES, ModelFiles, read_model
 from rkd_online.spec.references import is_hub_reference, resolve_model
 from rkd_online.spec.resources import WorkerResources
 from rkd_online.spec.task import (
@@ -15,7 +15,6 @@ from rkd_online.spec.task import (
     VerifierReward,
 )
 
-FLOAT32_BYTES: Final = 4
 LABEL_WIDTH: Final = 13
 
 
@@ -75,11 +74,12 @@ def _task(spec: JobSpec) -> str:
 
 
 def _prompt(spec: JobSpec) -> str:
+    longest = f"at most {spec.rollout.max_prompt_tokens:,} tokens"
     if not isinstance(spec.prompt, ChatPrompt):
-        return "plain prompts"
+        return f"plain prompts, {longest}"
     system = ", with a system message" if spec.prompt.system is not None else ""
     switch = {None: "as the template has it", True: "on", False: "off"}[spec.prompt.thinking]
-    return f"chat prompts{system}, thinking {switch}"
+    return f"chat prompts{system}, thinking {switch}, {longest}"
 
 
 def _reward(reward: Reward) -> str:

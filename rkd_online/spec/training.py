@@ -16,7 +16,9 @@ class RolloutSpec(SpecModel):
     """Siblings sampled for one prompt; an advantage needs at least 2."""
     temperature: Annotated[float, Field(gt=0, le=2)] = 1.0
     """Sampling temperature of training rollouts; the learner divides its logits by the same."""
-    max_new_tokens: PositiveInt = 64
+    max_prompt_tokens: PositiveInt = 1024
+    """Longest prompt; a longer one ends the run with an error that names it."""
+    max_new_tokens: PositiveInt = 1024
     """Longest completion, end token included."""
     timeout_seconds: PositiveFloat = 600.0
     """A step whose groups have not all come within this time ends the attempt with an error."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class PromptRenderer:
     """Renders the problems of one task with the policy's tokenizer.
 
-    ``context`` is the longest sequence that every model of the job takes, in tokens.
+    ``context`` is the longest sequence of the job, in tokens.
     """
 
     def __init__(
@@ -88,8 +88,9 @@ class PromptRenderer:
         if length + self._max_new_tokens > self._context:
             raise TaskError(
                 f"prompt {item.id} of {item.task} has {length} tokens, with rollout.max_new_tokens "
-                f"{self._max_new_tokens} more than the context of {self._context}: lower "
-                "max_new_tokens or leave the prompt out"
+                f"{self._max_new_tokens} more than the context of {self._context}: raise "
+                "rollout.max_prompt_tokens if the models' context allows it, lower max_new_tokens, "
+                "or leave the prompt out"
             )
 
 

@@ -28,7 +28,7 @@ pipeline_tag: text-generation
 | temperature 1, {samples} samples each (seed {measured_with}) | {sampled:.3f} |
 | greedy | {greedy:.3f} |
 
-`python -m benchmarks.zoo_baseline` in a checkout prints these figures again.
+`python -m benchmarks zoo-baseline` in a checkout prints these figures again.
 
 ## How it was made
 

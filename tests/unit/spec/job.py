@@ -12,6 +12,7 @@ def job(**changes: Any) -> dict[str, Any]:
         "teacher": {"model": "zoo:chain-sum/teacher"},
         "task": {"type": "chain_sum"},
         "algorithm": {"type": "rlad"},
+        "rollout": {"max_new_tokens": 64},
         "steps": 3,
     }
     for path, value in changes.items():

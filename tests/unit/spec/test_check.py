@@ -188,6 +188,19 @@ def test_another_vocabulary_is_refused_and_the_token_named(
     assert problems(**pair(policy, teacher)) == [NOT_THE_SAME + line for line in expected]
 
 
+def test_a_cache_that_one_sequence_fills_is_refused(policy: Path, teacher: Path) -> None:
+    # 2 layers x 4 bytes x 2 heads x 16, keys and values: 512 bytes a token, 2,048 in 1 MiB.
+    for folder in (policy, teacher):
+        edit(folder / "config.json", lambda it: it.update(max_position_embeddings=4096))
+    fits = {"resources__generator": {"kv_cache_mib": 1}, "rollout__max_prompt_tokens": 1984}
+    assert problems(**pair(policy, teacher), **fits) == []
+    assert problems(**pair(policy, teacher), **(fits | {"rollout__max_prompt_tokens": 1985})) == [
+        f"resources.generator.kv_cache_mib: 1 holds 2,048 tokens of the {role}, one sequence may "
+        "have 2,049: set at least 2, or lower rollout.max_prompt_tokens or rollout.max_new_tokens"
+        for role in ("policy", "teacher")
+    ]
+
+
 def test_another_first_token_is_refused(policy: Path, teacher: Path) -> None:
     edit(teacher / "tokenizer_config.json", lambda it: it.update(bos_token="<|endoftext|>"))
     assert problems(**pair(policy, teacher)) == [

@@ -88,7 +88,8 @@ def test_references_that_are_no_folders_stay_as_they_are(tmp_path: Path, referen
         (
             {"rollout__group_sise": 8},
             "rollout.group_sise: unknown key (found 8); did you mean 'group_size'? (allowed: "
-            "prompts_per_step, group_size, temperature, max_new_tokens, timeout_seconds)",
+            "prompts_per_step, group_size, temperature, max_prompt_tokens, max_new_tokens, "
+            "timeout_seconds)",
         ),
         (
             {"algorithm__alhpa": 0.5},

@@ -98,7 +98,8 @@ def test_a_prompt_that_just_fits_is_taken_and_one_token_more_is_refused() -> Non
     item = renderer(ChatPrompt()).render(PROBLEM)
     assert str(caught.value) == (
         f"prompt {item.id} of sums has {length} tokens, with rollout.max_new_tokens 64 more than "
-        f"the context of {length + 63}: lower max_new_tokens or leave the prompt out"
+        f"the context of {length + 63}: raise rollout.max_prompt_tokens if the models' context "
+        "allows it, lower max_new_tokens, or leave the prompt out"
     )
 
 

@@ -1,0 +1,27 @@
+"""Documents that are written from the code, or that list what the code has, are current."""
+
+import re
+
+from benchmarks.page import PAGE, page
+from benchmarks.results import ROOT, kept
+from rkd_online.metrics.names import METRICS
+from scripts import job_page
+
+
+def test_the_page_of_a_job_is_that_of_the_models() -> None:
+    assert job_page.PAGE.read_text() == job_page.page()
+
+
+def test_the_page_of_benchmarks_is_that_of_the_kept_results() -> None:
+    assert PAGE.read_text() == page(kept())
+
+
+def test_the_page_of_records_lists_every_metric() -> None:
+    text = (ROOT / "docs" / "records.md").read_text()
+    assert set(re.findall(r"^\| `([a-z]+/\w+)`", text, re.MULTILINE)) == set(METRICS)
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    for document in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        for target in re.findall(r"\]\((?!http|#)([^)#]+)", document.read_text()):
+            assert (document.parent / target).exists(), f"{document.name} links to {target}"
