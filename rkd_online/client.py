@@ -136,12 +136,5 @@ class Client:
         except ValidationError:
             text = response.text.strip()[:500]
             return ServiceError(f"{self._url} answered {response.status_code}: {text}")
-        lines = [_line(found.model_dump()) for found in problem.errors]
+        lines = [f"{one.field}: {one.message}".removeprefix(": ") for one in problem.errors]
         return ServiceError("\n".join(lines) or f"{problem.detail} ({problem.code})")
-
-
-def _line(error: dict[str, Any]) -> str:
-    found = f" (found {error['value']!r})" if error["value"] is not None else ""
-    allowed = f"; allowed: {error['allowed']}" if error["allowed"] else ""
-    start = f"{error['field']}: " if error["field"] else ""
-    return f"{start}{error['message']}{found}{allowed}"

@@ -23,11 +23,9 @@ class FieldError(Answer):
     field: str
     """Path of the field with dots; empty for the request as a whole."""
     message: str
-    """What is wrong."""
+    """What is wrong, with the value found and what is allowed."""
     value: JsonValue = None
     """The value that was found."""
-    allowed: str | None = None
-    """What it may be."""
 
 
 class Problem(Answer):

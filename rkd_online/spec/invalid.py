@@ -3,7 +3,7 @@
 import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Final, TypeAlias, get_args
+from typing import Any, Final, NamedTuple, TypeAlias, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -16,11 +16,26 @@ LONGEST_VALUE: Final = 80
 _SUBJECT: Final = re.compile(r"^\w+ should\b")
 
 
+class FieldProblem(NamedTuple):
+    """The dotted path of a field, empty for the job as a whole; what is wrong; what was found."""
+
+    field: str
+    message: str
+    value: object
+
+
 def describe(error: ValidationError) -> list[str]:
-    """One line for each thing that is wrong with a job."""
-    errors = error.errors(include_url=False)
+    """One line for each thing that is wrong with a job, led by its field."""
+    return [
+        f"{found.field}: {found.message}" if found.field else found.message
+        for found in field_problems(error.errors(include_url=False))
+    ]
+
+
+def field_problems(errors: Sequence[ErrorDetails]) -> list[FieldProblem]:
+    """Each thing that is wrong with a job, from what pydantic found."""
     places = [found["loc"] for found in errors]
-    return [_line(found) for found in errors if not _echo(found, places)]
+    return [_problem(found) for found in errors if not _echo(found, places)]
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
@@ -37,57 +52,61 @@ def _echo(found: ErrorDetails, places: Sequence[tuple[int | str, ...]]) -> bool:
     )
 
 
-def _line(found: ErrorDetails) -> str:
+def _problem(found: ErrorDetails) -> FieldProblem:
     names, models = _place(found["loc"])
+    field = ".".join(names)
     if not names:
-        return _message(found)
-    say = _LINES.get(found["type"], _wrong_value)
-    return say(".".join(names), found, models)
+        return FieldProblem(field, _message(found), None)
+    if found["type"] in _TAGS:
+        field += ".type"
+    say = _WORDS.get(found["type"], _wrong_value)
+    value = None if found["type"] == "missing" else found["input"]
+    return FieldProblem(field, say(names[-1], found, models), value)
 
 
 def _message(found: ErrorDetails) -> str:
     return found["msg"].removeprefix("Value error, ")
 
 
-def _wrong_value(field: str, found: ErrorDetails, models: Models) -> str:
+def _wrong_value(name: str, found: ErrorDetails, models: Models) -> str:
     message = _SUBJECT.sub("should", _message(found))
     near = ""
     if found["type"] == "literal_error":
         near = suggestion(str(found["input"]), _quoted(found["ctx"]["expected"]))
-    return f"{field}: found {_short(found['input'])}, {message}{near}"
+    return f"found {_short(found['input'])}, {message}{near}"
 
 
-def _missing(field: str, found: ErrorDetails, models: Models) -> str:
-    return f"{field}: missing, it has no default"
+def _missing(name: str, found: ErrorDetails, models: Models) -> str:
+    return "missing, it has no default"
 
 
-def _unknown_key(field: str, found: ErrorDetails, models: Models) -> str:
+def _unknown_key(name: str, found: ErrorDetails, models: Models) -> str:
     known = [name for model in models for name in model.model_fields]
-    near = suggestion(field.rpartition(".")[2], known)
+    near = suggestion(name, known)
     value = _short(found["input"])
-    return f"{field}: unknown key (found {value}){near} (allowed: {', '.join(known)})"
+    return f"unknown key (found {value}){near} (allowed: {', '.join(known)})"
 
 
-def _not_a_path(field: str, found: ErrorDetails, models: Models) -> str:
-    return f"{field}: found {_short(found['input'])}, should be the path of a file"
+def _not_a_path(name: str, found: ErrorDetails, models: Models) -> str:
+    return f"found {_short(found['input'])}, should be the path of a file"
 
 
-def _not_a_mapping(field: str, found: ErrorDetails, models: Models) -> str:
-    return f"{field}: found {_short(found['input'])}, should be a mapping of field names"
+def _not_a_mapping(name: str, found: ErrorDetails, models: Models) -> str:
+    return f"found {_short(found['input'])}, should be a mapping of field names"
 
 
-def _wrong_tag(field: str, found: ErrorDetails, models: Models) -> str:
+def _wrong_tag(name: str, found: ErrorDetails, models: Models) -> str:
     context = found["ctx"]
     near = suggestion(context["tag"], _quoted(context["expected_tags"]))
-    return f"{field}.type: found {context['tag']!r}, should be {context['expected_tags']}{near}"
+    return f"found {context['tag']!r}, should be {context['expected_tags']}{near}"
 
 
-def _no_tag(field: str, found: ErrorDetails, models: Models) -> str:
+def _no_tag(name: str, found: ErrorDetails, models: Models) -> str:
     tags = ", ".join(repr(tag) for model in models for tag in _tags(model))
-    return f"{field}.type: missing, should be {tags}"
+    return f"missing, should be {tags}"
 
 
-_LINES: Final[dict[str, Callable[[str, ErrorDetails, Models], str]]] = {
+_WORDS: Final[dict[str, Callable[[str, ErrorDetails, Models], str]]] = {
     "missing": _missing,
     "extra_forbidden": _unknown_key,
     "path_type": _not_a_path,
@@ -96,6 +115,10 @@ _LINES: Final[dict[str, Callable[[str, ErrorDetails, Models], str]]] = {
     "union_tag_invalid": _wrong_tag,
     "union_tag_not_found": _no_tag,
 }
+
+
+_TAGS: Final = frozenset({"union_tag_invalid", "union_tag_not_found"})
+"""Errors about which member of a union is meant: its ``type`` is the field."""
 
 
 def _place(location: Sequence[int | str]) -> tuple[list[str], Models]:

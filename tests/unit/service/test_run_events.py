@@ -184,7 +184,11 @@ async def test_an_event_that_says_too_little_is_refused_with_its_place(plane: Pl
     answer = await plane.send(launch, {"number": 2, "type": "step", "data": {"step": 1}})
     fields = [error["field"] for error in answer.json()["errors"]]
     assert answer.status_code == 422
-    assert fields == ["0.data.version", "0.data.staleness", "0.data.timings"]
+    assert fields == [
+        "0.step.data.version",
+        "0.step.data.staleness",
+        "0.step.data.timings",
+    ]
 
 
 async def test_a_run_that_finishes_while_it_is_stopped_has_succeeded(plane: Plane) -> None:
