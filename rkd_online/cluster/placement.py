@@ -8,6 +8,7 @@ from ray.util.placement_group import PlacementGroup, placement_group, remove_pla
 
 from rkd_online.errors import ClusterError
 from rkd_online.spec.resources import GeneratorResources, Resources, WorkerResources
+from rkd_online.weights.transfer import transfer_for
 
 Bundle = dict[str, float]
 
@@ -42,13 +43,17 @@ async def reserve(resources: Resources, job: str, timeout: float) -> Placement:
     """
     wanted = bundles(resources)
     check_fits(wanted, ray.cluster_resources())
-    group = placement_group(list(wanted), strategy="PACK", name=f"rkd:{job}")
+    # Weights that travel as files lie in one node's shared memory.
+    one_node = transfer_for(resources) == "file"
+    strategy = "STRICT_PACK" if one_node else "PACK"
+    group = placement_group(list(wanted), strategy=strategy, name=f"rkd:{job}")
     if not await asyncio.to_thread(group.wait, timeout):
         free = ray.available_resources()
         remove_placement_group(group)
         raise ClusterError(
             f"the cluster had no room for job {job} within {timeout:.0f} s: it needs "
-            f"{_sums(wanted)}, free are {free.get('CPU', 0):g} CPU and {free.get('GPU', 0):g} GPU"
+            f"{_sums(wanted)}{' on one node' if one_node else ''}, free in all are "
+            f"{free.get('CPU', 0):g} CPU and {free.get('GPU', 0):g} GPU"
         )
     return Placement(group, wanted)
 
