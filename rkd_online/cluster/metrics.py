@@ -40,6 +40,7 @@ class RayMetricsSink:
             description="Seconds of the last step by stage.",
             tag_keys=("job", "stage"),
         )
+        self._stages: set[str] = set()
         self._tokens = Gauge(
             "rkd_tokens_per_second",
             description="Completion tokens per second of the role's work in the last step.",
@@ -53,8 +54,10 @@ class RayMetricsSink:
         for metric, gauge in self._gauges.items():
             if metric in report.metrics:
                 gauge.set(report.metrics[metric], self._tags)
-        for stage, seconds in report.timings.items():
-            self._seconds.set(seconds, self._tags | {"stage": stage})
+        # A gauge keeps its value: a stage that this step did not have would show an older step's.
+        self._stages |= report.timings.keys()
+        for stage in self._stages:
+            self._seconds.set(report.timings.get(stage, 0.0), self._tags | {"stage": stage})
         for role in ("generator", "scorer", "learner"):
             tokens = report.metrics.get(f"throughput/{role}_tokens_per_second")
             if tokens is not None:

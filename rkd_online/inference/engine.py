@@ -57,15 +57,16 @@ class Engine:
         )
 
     async def prompt_logprobs(self, sequences: Sequence[TokenIds]) -> list[Logprobs]:
-        """Log-probs at temperature 1 of tokens 1 to n-1 of each sequence of n tokens."""
+        """Log-probs at temperature 1 of tokens 1 to n-1 of each sequence of n tokens, n at least 2
+        and at most the context length."""
         loop = asyncio.get_running_loop()
         waiting: list[asyncio.Future[Logprobs]] = [loop.create_future() for _ in sequences]
         self._thread.submit(
             [
                 EngineRequest(
-                    prompt_ids=sequence.tolist(),
-                    params=_scoring_params(),
-                    on_finish=_prompt_callback(loop, future),
+                    prompt_ids=sequence[:-1].tolist(),
+                    params=_scoring_params(sequence[-1]),
+                    on_finish=_scored_callback(loop, future, sequence[-1]),
                     on_error=_error_callback(loop, future),
                 )
                 for sequence, future in zip(sequences, waiting, strict=True)
@@ -126,6 +127,7 @@ def _build(settings: EngineSettings) -> LLMEngine:
             "backend": FILE_BACKEND if settings.transfer == "file" else settings.transfer
         },
         disable_log_stats=True,
+        use_tqdm_on_load=False,
     )
     engine = LLMEngine.from_engine_args(args, enable_multiprocessing=False)
     engine.set_weight_version(str(settings.version))
@@ -144,9 +146,16 @@ def _commit(engine: LLMEngine, version: WeightVersion) -> None:
     engine.reset_prefix_cache(reset_running_requests=True)
 
 
-def _scoring_params() -> SamplingParams:
+def _scoring_params(last: int) -> SamplingParams:
+    """The last token is scored as a candidate for the one token that vLLM always makes: as part of
+    the prompt it would leave no room for that token in a sequence that fills the context."""
     return SamplingParams(
-        max_tokens=1, temperature=0.0, prompt_logprobs=0, flat_logprobs=True, detokenize=False
+        max_tokens=1,
+        temperature=0.0,
+        prompt_logprobs=0,
+        logprob_token_ids=[last],
+        flat_logprobs=True,
+        detokenize=False,
     )
 
 
@@ -169,12 +178,13 @@ def _rollout(index: int, output: CompletionOutput) -> Rollout:
     )
 
 
-def _prompt_callback(
-    loop: asyncio.AbstractEventLoop, future: "asyncio.Future[Logprobs]"
+def _scored_callback(
+    loop: asyncio.AbstractEventLoop, future: "asyncio.Future[Logprobs]", last: int
 ) -> Callable[[RequestOutput], None]:
     def finish(output: RequestOutput) -> None:
         # The first token has no log-prob, so the flat list starts with the second.
         values = logprobs(output.prompt_logprobs.logprobs)
+        values.append(output.outputs[0].logprobs[0][last].logprob)
         loop.call_soon_threadsafe(future.set_result, values)
 
     return finish

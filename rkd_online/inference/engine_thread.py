@@ -2,7 +2,7 @@
 
 Consumes commands from a queue; produces finished outputs through each request's callback. While
 nothing runs it waits for the next command. An error in a step ends the thread and fails every
-pending and later command with that error.
+pending and later command with that error. The engines of one process take turns.
 """
 
 import queue
@@ -19,6 +19,10 @@ from vllm.v1.engine.llm_engine import LLMEngine
 from rkd_online.errors import ClusterError
 
 T = TypeVar("T")
+
+ONE_AT_A_TIME = threading.Lock()
+"""vLLM keeps the context of a forward pass, and its attention on CPU the scratch memory, in globals
+of the process: two engines that step at once corrupt each other's memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +93,15 @@ class EngineThread:
 
     def _main(self) -> None:
         try:
-            engine = self._build()
+            with ONE_AT_A_TIME:
+                engine = self._build()
             while self._run_commands(engine):
-                for output in engine.step():
+                with ONE_AT_A_TIME:
+                    outputs = engine.step()
+                for output in outputs:
                     self._deliver(output)
-            engine.engine_core.shutdown()
+            with ONE_AT_A_TIME:
+                engine.engine_core.shutdown()
             self._fail(ClusterError("the engine is closed"))
         except BaseException as error:
             self._fail(error)
@@ -109,7 +117,9 @@ class EngineThread:
             if command is None:
                 return False
             try:
-                command.result.set_result(command.run(engine))
+                with ONE_AT_A_TIME:
+                    result = command.run(engine)
+                command.result.set_result(result)
             except BaseException as error:
                 command.result.set_exception(error)
                 raise

@@ -7,6 +7,8 @@ COMMON = {
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
     "VLLM_LOGGING_LEVEL": "ERROR",
     "VLLM_NO_USAGE_STATS": "1",
+    # Bars are for terminals; these processes write logs. transformers heeds it as well.
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "TOKENIZERS_PARALLELISM": "false",
     # Some reasoning-gym datasets iterate over sets: all processes must make the same problems.
     "PYTHONHASHSEED": "0",

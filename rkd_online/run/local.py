@@ -34,7 +34,7 @@ class LocalWorkforce:
         self.generators = []
 
     async def start_generator(self, model: Path) -> Generator:
-        """An engine for another model; vLLM runs one engine in a process at a time."""
+        """An engine for another model. All engines of a process take turns."""
         return build_generator(self._setup, model)
 
     async def close(self) -> None:

@@ -59,7 +59,8 @@ class Launching:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "spec.json").write_text(json.dumps(job.spec, indent=2) + "\n")
         resume = folder / job.checkpoint["path"] if job.checkpoint else None
-        launch = Launch(job.id, job.name, attempt.number, folder, token, resume)
+        device = job.spec["resources"]["device"]
+        launch = Launch(job.id, job.name, attempt.number, folder, token, device, resume)
         await self._launcher.start(launch)
 
     async def _launched(self, attempt: AttemptRow) -> None:

@@ -15,10 +15,29 @@ import httpx
 import pytest
 
 from rkd_online.client import Client
+from rkd_online.inference.environment import engine_environment
 from rkd_online.service.schemas import JobRecord
 
 START_SECONDS = 240
 JOB_SECONDS = 240
+STEPS = 4
+
+
+def spec(**changes: object) -> dict[str, Any]:
+    """A job of a few seconds, with these fields changed."""
+    return {
+        "version": 1,
+        "name": "end-to-end",
+        "policy": {"model": "zoo:chain-sum/student"},
+        "teacher": {"model": "zoo:chain-sum/teacher"},
+        "task": {"type": "chain_sum"},
+        "algorithm": {"type": "rlad"},
+        "rollout": {"prompts_per_step": 4, "group_size": 4, "max_new_tokens": 40},
+        "optimizer": {"learning_rate": 1e-4},
+        "evaluation": {"prompts": 8, "samples": 2, "every": 2, "every_prompts": 8},
+        "checkpoint": {"every": 2},
+        "steps": STEPS,
+    } | changes
 
 
 @dataclass(frozen=True)
@@ -49,6 +68,12 @@ class Service:
         found: list[dict[str, Any]]
         found = self.dashboard_json("/api/v0/actors?detail=1")["data"]["result"]["result"]
         return found
+
+    def exported(self) -> str:
+        """What the node exports for Prometheus."""
+        (node,) = self.dashboard_json("/nodes?view=summary")["data"]["summary"]
+        port = node["raylet"]["metricsExportPort"]
+        return httpx.get(f"http://{node['ip']}:{port}/metrics", timeout=30).text
 
     def folder(self, job: str) -> Path:
         return self.data / "runs" / job
@@ -92,7 +117,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     command += ["--port", str(port), "--dashboard-port", str(dashboard), "--data-dir", str(data)]
     log = data / "serve.log"
     with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, env=os.environ.copy())
+        process = subprocess.Popen(command, stdout=output, stderr=output, env=_users_environment())
     started = Service(f"http://127.0.0.1:{port}", data, f"http://127.0.0.1:{dashboard}")
     try:
         _wait_until_up(process, started.url, log)
@@ -100,6 +125,12 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(120) == 0
+
+
+def _users_environment() -> dict[str, str]:
+    """Without what this process was prepared with: runs must get it from the service alone."""
+    prepared = engine_environment("cpu")
+    return {name: value for name, value in os.environ.items() if name not in prepared}
 
 
 def _wait_until_up(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pyarrow as pa
@@ -15,25 +14,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from rkd_online.errors import ServiceError
 from rkd_online.service.schemas import Event, JobRecord
 from rkd_online.zoo import zoo_path
-from tests.e2e.conftest import Service
-
-STEPS = 4
-
-
-def spec(**changes: object) -> dict[str, Any]:
-    return {
-        "version": 1,
-        "name": "end-to-end",
-        "policy": {"model": "zoo:chain-sum/student"},
-        "teacher": {"model": "zoo:chain-sum/teacher"},
-        "task": {"type": "chain_sum"},
-        "algorithm": {"type": "rlad"},
-        "rollout": {"prompts_per_step": 4, "group_size": 4, "max_new_tokens": 40},
-        "optimizer": {"learning_rate": 1e-4},
-        "evaluation": {"prompts": 8, "samples": 2, "every": 2, "every_prompts": 8},
-        "checkpoint": {"every": 2},
-        "steps": STEPS,
-    } | changes
+from tests.e2e.conftest import STEPS, Service, spec
 
 
 class Finished:
@@ -143,10 +124,3 @@ def test_a_run_that_loses_its_learner_goes_on_from_the_checkpoint(service: Servi
     second = service.folder(job) / "attempts" / "2" / "metrics.jsonl"
     first_step = json.loads(second.read_text().splitlines()[0])["step"]
     assert first_step % 2 == 1 and first_step >= 5
-
-
-def test_a_cancelled_job_stops(service: Service) -> None:
-    job = service.client.submit(spec(steps=500)).id
-    service.wait_for_step(job, 1)
-    assert service.client.cancel(job).status == "stopping"
-    assert service.wait(job, "cancelled", "failed").status == "cancelled"

@@ -22,13 +22,15 @@ class LauncherRefused(LauncherError):
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """One attempt to start. ``resume_from`` is an accepted checkpoint's folder, None at first."""
+    """One attempt to start. ``device`` is what its spec asks for; ``resume_from`` is an accepted
+    checkpoint's folder, None at first."""
 
     job_id: str
     name: str
     attempt: int
     job_dir: Path
     token: str
+    device: str
     resume_from: Path | None
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 
+from rkd_online.inference.environment import engine_environment
 from rkd_online.service.launchers.base import (
     Launch,
     LauncherRefused,
@@ -96,7 +97,8 @@ class RayJobs:
         }
 
     def _environment(self, launch: Launch) -> dict[str, str]:
-        variables = {
+        """The driver makes the task's problems and computes with torch as the actors do."""
+        variables = engine_environment(launch.device) | {
             "RKD_CONTROL_URL": self._settings.control_url,
             "RKD_DATA_DIR": str(self._settings.data_dir),
             "RKD_JOB_ID": launch.job_id,

@@ -94,3 +94,40 @@ def test_the_live_view_shows_where_the_job_is(screen: str) -> None:
 def test_the_live_view_keeps_the_last_steps_and_the_last_validation(screen: str) -> None:
     rows = re.findall(r"^ *(\d+) +0\.250 +0\.500 +0\.125 +- +4,321 +0\.75", screen, re.MULTILINE)
     assert rows == ["3", "4", "5", "6", "7", "8", "9", "10"]
+
+
+@pytest.mark.parametrize("width", [100, 80, 40])
+def test_the_live_view_is_never_wider_than_the_terminal(width: int) -> None:
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=width, color_system=None)
+    title = f"{'a' * 40} · job-01m86x99ydxzq1b3"
+    with Progress(steps=100_000, title=title, console=console) as progress:
+        for number in range(1, 9):
+            progress.event("step", step(number, seconds=1000.0))
+    lines = re.sub(r"\x1b\[[^A-Za-z]*[A-Za-z]", "", out.getvalue()).splitlines()
+    assert max(map(len, lines)) <= width
+    final = lines[-11:]
+    assert [line.split()[0][:5] for line in final] == [
+        *("aaaaa", "━" * 5, "waiti", "step"),
+        *("1", "2", "3", "4", "5", "6", "7", "8")[-7:],
+    ]
+
+
+def test_trouble_stays_above_the_live_view() -> None:
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=80, color_system=None)
+    with Progress(steps=60, title="quickstart", console=console) as progress:
+        progress.event("attempt_lost", {"cause": "its run is failed"})
+        progress.event("status", {"status": "starting"})
+    before, _, last = out.getvalue().rpartition("quickstart")
+    assert before.count("attempt lost: its run is failed") == 1
+    assert "job is starting" in last
+
+
+def test_the_last_view_has_no_spinner_and_no_time_left() -> None:
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=80, color_system=None)
+    with Progress(steps=1, title="quickstart", said="loading", console=console) as progress:
+        progress.event("step", step(1))
+    last = out.getvalue().rpartition("quickstart")[2].splitlines()
+    assert [line.rstrip() for line in last[1:3]] == [f"{'━' * 32}  step 1/1", "loading"]

@@ -44,6 +44,17 @@ async def test_the_resolved_spec_lies_in_the_jobs_folder_before_its_run_starts(
     assert launch.resume_from is None
 
 
+async def test_a_run_is_launched_for_the_device_of_its_spec(plane: Plane) -> None:
+    first = await plane.submit()
+    await plane.reconcile()
+    await plane.cancel(first)
+    plane.launcher.end(first, 1, RunState.STOPPED)
+    await plane.submit(resources={"device": "cuda"})
+    await plane.reconcile()
+    await plane.reconcile()
+    assert [launch.device for launch in plane.launcher.launches] == ["cpu", "cuda"]
+
+
 async def test_while_ray_is_away_the_job_waits_and_says_why_once(plane: Plane) -> None:
     plane.launcher.trouble = AWAY
     job_id = await plane.submit()

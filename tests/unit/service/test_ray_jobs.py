@@ -3,12 +3,14 @@
 import json
 import shlex
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
 from pydantic import SecretStr
 
+from rkd_online.inference.environment import engine_environment
 from rkd_online.service.launchers.base import (
     Launch,
     LauncherRefused,
@@ -21,7 +23,7 @@ from rkd_online.service.settings import Settings
 
 pytestmark = pytest.mark.asyncio
 
-LAUNCH = Launch("job-1", "quick", 2, Path("/data dir/runs/job-1"), "s3cret", None)
+LAUNCH = Launch("job-1", "quick", 2, Path("/data dir/runs/job-1"), "s3cret", "cpu", None)
 DETAILS = {"type": "SUBMISSION", "status": "RUNNING", "message": "Job is currently running."}
 
 Answer = Callable[[httpx.Request], httpx.Response]
@@ -53,7 +55,7 @@ async def test_an_attempt_is_submitted_as_the_ray_job_of_its_number(settings: Se
         *("/opt/py/bin/python", "-m", "rkd_online.cluster.entrypoint"),
         *("--job-dir", "/data dir/runs/job-1", "--attempt", "2"),
     ]
-    assert body["runtime_env"]["env_vars"] == {
+    assert body["runtime_env"]["env_vars"] == engine_environment("cpu") | {
         "RKD_CONTROL_URL": "http://127.0.0.1:8420",
         "RKD_DATA_DIR": str(settings.data_dir),
         "RKD_JOB_ID": "job-1",
@@ -69,10 +71,27 @@ async def test_a_resumed_attempt_is_told_its_checkpoint(settings: Settings) -> N
         seen.append(request)
         return httpx.Response(200, json={"submission_id": "rkd-job-1-2"})
 
-    resumed = Launch("job-1", "quick", 2, Path("/runs/job-1"), "s3cret", Path("/checkpoint"))
+    resumed = replace(LAUNCH, resume_from=Path("/checkpoint"))
     await ray(settings, answer).start(resumed)
     variables = json.loads(seen[0].content)["runtime_env"]["env_vars"]
     assert variables["RKD_RESUME_FROM"] == "/checkpoint"
+
+
+@pytest.mark.parametrize(("device", "threads"), [("cpu", "1"), ("cuda", None)])
+async def test_the_driver_has_a_fixed_hash_seed_and_what_its_device_needs(
+    settings: Settings, device: str, threads: str | None
+) -> None:
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200, json={"submission_id": "rkd-job-1-2"})
+
+    await ray(settings, answer).start(replace(LAUNCH, device=device))
+    variables = json.loads(seen[0].content)["runtime_env"]["env_vars"]
+    assert variables["PYTHONHASHSEED"] == "0"
+    # Actors inherit these: a limit for CPUs must not reach a GPU's.
+    assert variables.get("OMP_NUM_THREADS") == threads
 
 
 async def test_starting_what_was_started_before_does_nothing(settings: Settings) -> None:

@@ -1,0 +1,107 @@
+"""What can be seen of a job while it runs: its metrics, its processes, and that it can be stopped.
+
+The tests share one job that is far from its end; the last of them cancels it.
+"""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from rkd_online.inference.environment import engine_environment
+from rkd_online.metrics.sinks import read_reports
+from rkd_online.types import StepReport
+from tests.e2e.conftest import Service, spec
+
+EXPORT_SECONDS = 90
+"""Ray takes a process's metrics every 10 s."""
+OF_THE_JOB = {
+    "ray_rkd_reward_mean": "reward/mean",
+    "ray_rkd_kl_teacher_nats": "policy/kl_teacher",
+    "ray_rkd_clip_low_share": "policy/clip_low_share",
+    "ray_rkd_clip_high_share": "policy/clip_high_share",
+    "ray_rkd_clamp_low_share": "policy/clamp_low_share",
+    "ray_rkd_clamp_high_share": "policy/clamp_high_share",
+}
+ROLES = ("generator", "scorer", "learner")
+STAGES = "ray_rkd_stage_seconds"
+
+
+@pytest.fixture(scope="module")
+def running(service: Service) -> Iterator[str]:
+    # Its scorer is an engine too: the other jobs score with a plain forward pass.
+    teacher = {"model": "zoo:chain-sum/teacher", "scorer": {"type": "vllm"}}
+    job = service.client.submit(spec(teacher=teacher, steps=2000, checkpoint={"every": 500})).id
+    service.wait_for_step(job, 1)
+    yield job
+    if service.client.get(job).status == "running":
+        service.client.cancel(job)
+
+
+def exported(service: Service, job: str) -> dict[str, float]:
+    """Our series of a job; those of a stage or a role have its name behind a colon."""
+    series = {}
+    for family in text_string_to_metric_families(service.exported()):
+        for sample in family.samples:
+            if sample.name.startswith("ray_rkd_") and sample.labels["job"] == job:
+                part = sample.labels.get("stage") or sample.labels.get("role")
+                series[f"{sample.name}:{part}" if part else sample.name] = sample.value
+    return series
+
+
+def expected(report: StepReport) -> dict[str, float]:
+    """What a step's report makes of the series."""
+    return (
+        {"ray_rkd_step": report.step, "ray_rkd_staleness_versions": report.staleness}
+        | {name: report.metrics[metric] for name, metric in OF_THE_JOB.items()}
+        | {f"{STAGES}:{stage}": seconds for stage, seconds in report.timings.items()}
+        | {
+            f"ray_rkd_tokens_per_second:{role}": report.metrics[
+                f"throughput/{role}_tokens_per_second"
+            ]
+            for role in ROLES
+        }
+    )
+
+
+def test_rays_metrics_are_those_of_the_steps_report(service: Service, running: str) -> None:
+    """The sink sets one series after another: only a look in between sees parts of two steps."""
+    metrics = service.folder(running) / "attempts" / "1" / "metrics.jsonl"
+    deadline = time.monotonic() + EXPORT_SECONDS
+    while time.monotonic() < deadline:
+        found = exported(service, running)
+        found.pop("ray_rkd_validation_pass_at_1", None)  # of the last step that had a validation
+        reports = {report.step: report for report in read_reports([metrics])}
+        report = reports.get(int(found.get("ray_rkd_step", 0)))
+        if report is not None:
+            absent = {name: 0.0 for name in found if name.startswith(STAGES)}
+            wanted = pytest.approx(absent | expected(report))
+            if found == wanted:
+                return
+        time.sleep(1)
+    assert report is not None, f"no series of {running} within {EXPORT_SECONDS} s"
+    assert found == wanted
+
+
+def environment(pid: int) -> dict[str, str]:
+    """What a process was started with."""
+    entries = Path(f"/proc/{pid}/environ").read_text().split("\0")
+    return dict(entry.split("=", 1) for entry in entries if entry)
+
+
+def test_driver_and_actors_are_started_with_the_engines_environment(
+    service: Service, running: str
+) -> None:
+    driver = service.dashboard_json(f"/api/jobs/rkd-{running}-1")["driver_info"]["pid"]
+    names = {f"rkd:{running}:{role}:0": role for role in ROLES}
+    pids = {names[a["name"]]: a["pid"] for a in service.actors() if a["name"] in names}
+    assert set(pids) == set(ROLES)
+    for pid in (int(driver), *pids.values()):
+        assert engine_environment("cpu").items() <= environment(pid).items()
+
+
+def test_a_cancelled_job_stops(service: Service, running: str) -> None:
+    assert service.client.cancel(running).status == "stopping"
+    assert service.wait(running, "cancelled", "failed").status == "cancelled"

@@ -1,0 +1,128 @@
+"""Both teachers against a plain Hugging Face forward of each sequence alone, tied and untied."""
+
+import asyncio
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pytest
+import torch
+from torch import Tensor
+from transformers import AutoModelForCausalLM, PreTrainedModel
+
+from rkd_online.inference.settings import EngineSettings
+from rkd_online.scoring.teacher import Teacher, TransformersTeacher, VllmTeacher
+from rkd_online.types import TokenIds, token_ids
+from tests.tiny_models import CONTEXT, END_TOKEN_IDS, ModelKind, make_tiny_model
+
+TOLERANCE = 1e-4
+"""Nats, float32 against float32."""
+
+Group = tuple[TokenIds, list[TokenIds]]
+
+
+def random_ids(count: int, seed: int) -> TokenIds:
+    return token_ids(random.Random(seed).choices(range(256), k=count))
+
+
+def group(prompt: int, *completions: int) -> Group:
+    """A prompt and its completions with these numbers of tokens."""
+    return (
+        random_ids(prompt, seed=prompt),
+        [random_ids(count, seed=1000 + count) for count in completions],
+    )
+
+
+GROUPS = [group(6, 1, 30, 7, 120), group(1, 12, 1), group(40, CONTEXT - 40, 3)]
+"""Siblings of several lengths; completions of one token; a prompt of one; a whole context."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One model three times."""
+
+    folder: Path
+    model: PreTrainedModel
+    vllm: VllmTeacher
+    transformers: TransformersTeacher
+
+    def distributions(self, ids: TokenIds, temperature: float = 1.0) -> Tensor:
+        """[n, V] log-probs of what follows each of n tokens."""
+        with torch.no_grad():
+            logits: Tensor = self.model(torch.tensor([[*ids]])).logits[0].double()
+        return torch.log_softmax(logits / temperature, -1)
+
+    def expected(self, group: Group, temperature: float = 1.0) -> list[list[float]]:
+        prompt, completions = group
+        return [
+            [float(table[len(prompt) - 1 + place, token]) for place, token in enumerate(completion)]
+            for completion in completions
+            for table in [self.distributions(prompt + completion, temperature)]
+        ]
+
+
+@pytest.fixture(scope="module", params=[("qwen3-tied", 1), ("llama-untied", 2)])
+def case(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Case]:
+    kind: ModelKind
+    shards: Literal[1, 2]
+    kind, shards = request.param
+    folder = make_tiny_model(tmp_path_factory.mktemp(kind) / "model", kind, shards=shards)
+    assert len(list(folder.glob("*.safetensors"))) == shards
+    vllm = VllmTeacher(
+        EngineSettings(
+            model=folder,
+            end_token_ids=END_TOKEN_IDS,
+            context_length=CONTEXT,
+            max_sequences=64,
+            kv_cache_bytes=32 << 20,
+            device="cpu",
+            transfer="file",
+        )
+    )
+    plain = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    yield Case(folder, plain, vllm, transformers_teacher(folder, temperature=1.0))
+    asyncio.run(vllm.close())
+
+
+def transformers_teacher(folder: Path, temperature: float) -> TransformersTeacher:
+    return TransformersTeacher(folder, temperature=temperature, device="cpu", threads=1)
+
+
+def scores(teacher: Teacher, *groups: Group) -> list[list[list[float]]]:
+    """What the teacher says of groups that come together, as those of a step do."""
+
+    async def ask() -> list[list[list[float]]]:
+        found = await asyncio.gather(*(teacher.completion_logprobs(*group) for group in groups))
+        return [[values.tolist() for values in one] for one in found]
+
+    return asyncio.run(ask())
+
+
+def assert_close(found: list[list[float]], expected: list[list[float]]) -> None:
+    assert [len(values) for values in found] == [len(values) for values in expected]
+    for ours, theirs in zip(found, expected, strict=True):
+        assert ours == pytest.approx(theirs, rel=0, abs=TOLERANCE)
+
+
+@pytest.mark.parametrize("kind", ["vllm", "transformers"])
+def test_every_sampled_token_has_the_hugging_face_logprob(case: Case, kind: str) -> None:
+    for one, found in zip(GROUPS, scores(getattr(case, kind), *GROUPS), strict=True):
+        assert_close(found, case.expected(one))
+
+
+@pytest.mark.parametrize("kind", ["vllm", "transformers"])
+def test_the_first_value_is_of_the_token_that_follows_the_prompt(case: Case, kind: str) -> None:
+    prompt = GROUPS[0][0]
+    following = case.distributions(prompt)[-1]
+    every_token = [token_ids([token]) for token in range(256)]
+    (found,) = scores(getattr(case, kind), (prompt, every_token))
+    assert_close(found, [[float(following[token])] for token in range(256)])
+
+
+def test_the_transformers_teacher_applies_the_rollouts_temperature(case: Case) -> None:
+    (found,) = scores(transformers_teacher(case.folder, temperature=0.7), GROUPS[0])
+    assert_close(found, case.expected(GROUPS[0], temperature=0.7))

@@ -1,0 +1,74 @@
+"""What a control plane answers, as a test sets it."""
+
+from typing import Any
+
+import httpx
+
+JOB = "job-01m86x99ydxzq1b3"
+
+
+def record(status: str, *, step: int = 0, error: str | None = None, **changes: Any) -> Any:
+    """A job as the API shows it."""
+    report = {"step": step, "version": step, "staleness": 0, "timings": {}, "metrics": {}}
+    progress = {"steps": 60, "at": "2026-03-01T12:00:00Z", "report": report} if step else None
+    links = {"events": "", "stream": "", "report": "", "data": "/nowhere", "ray_dashboard": None}
+    return {
+        "id": JOB,
+        "name": "quickstart",
+        "status": status,
+        "spec": {"steps": 60},
+        "created_at": "2026-03-01T12:00:00Z",
+        "started_at": None,
+        "finished_at": None,
+        "attempt": 0,
+        "progress": progress,
+        "checkpoint": None,
+        "error": error,
+        "links": links,
+    } | changes
+
+
+def page(*records: Any, more: bool = False) -> Any:
+    """A page of the list of jobs."""
+    return {"data": records, "has_more": more, "next": "x" if more else None}
+
+
+def stream(*events: tuple[str, dict[str, Any]], end: str) -> str:
+    """Events as a stream, whose last message is how the job ended."""
+    parts = []
+    for number, (kind, data) in enumerate(events, 1):
+        event = {"number": number, "at": "2026-03-01T12:00:00Z", "type": kind, "attempt": 1}
+        parts.append(f"id: {number}\r\nevent: {kind}\r\n{_data(event | {'data': data})}")
+    return "".join([*parts, f"event: end\r\n{_data({'status': end})}"])
+
+
+def _data(value: Any) -> str:
+    return f"data: {httpx.Response(200, json=value).text}\r\n\r\n"
+
+
+class Answers:
+    """One answer per path; every other path is no job. Remembers what was asked."""
+
+    def __init__(self) -> None:
+        self.by_path: dict[str, Any] = {}
+        self.asked: list[httpx.Request] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.asked.append(request)
+        found = self.by_path.get(f"{request.method} {request.url.path}")
+        if isinstance(found, BaseException):
+            raise found
+        if isinstance(found, str):
+            return httpx.Response(200, text=found, headers={"Content-Type": "text/event-stream"})
+        return (
+            httpx.Response(404, json=_NO_JOB) if found is None else httpx.Response(200, json=found)
+        )
+
+
+_NO_JOB = {
+    "title": "Not Found",
+    "status": 404,
+    "code": "job_not_found",
+    "detail": "there is no job 'job-1'",
+    "request_id": "req-1",
+}

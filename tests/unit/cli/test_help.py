@@ -1,0 +1,66 @@
+"""What the help pages offer, and what the command line costs to import."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli.conftest import Rkd
+from tests.unit.evaluation.sample_report import report
+
+ROOT = Path(__file__).resolve().parents[3]
+HEAVY = {"matplotlib", "numpy", "pyarrow", "ray", "sqlalchemy", "torch", "transformers", "vllm"}
+ASK = """
+import json, sys
+from rkd_online.cli import main
+sys.argv = ["rkd", *sys.argv[1:]]
+try:
+    main()
+except SystemExit as ended:
+    code = ended.code or 0
+found = sorted({name.partition(".")[0] for name in sys.modules})
+print("\\n" + json.dumps([code, found]))
+"""
+BLOCK = f"import sys\nsys.modules.update(dict.fromkeys({sorted(HEAVY - {'sqlalchemy'})}))\n"
+
+
+def python(code: str, *arguments: str) -> str:
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+
+
+@pytest.mark.parametrize("command", ["", "serve", "run", "report", "demo"])
+def test_help_imports_nothing_heavy(command: str) -> None:
+    code, found = json.loads(python(ASK, *command.split(), "--help").splitlines()[-1])
+    assert (code, HEAVY & set(found)) == (0, set())
+
+
+def test_a_report_is_shown_where_nothing_that_computes_is_installed(tmp_path: Path) -> None:
+    folder = tmp_path / "runs" / "quickstart"
+    folder.mkdir(parents=True)
+    (folder / "report.json").write_text(report().model_dump_json())
+    shown = python(BLOCK + ASK, "report", "quickstart", "--folder", str(tmp_path))
+    assert "quickstart · rlad · 256 test prompts" in shown
+
+
+def test_a_command_that_is_spelt_wrong_names_the_near_one(rkd: Rkd) -> None:
+    outcome = rkd("lst")
+    assert outcome.code == 2
+    assert "No such command 'lst'. Did you mean 'list'?" in outcome.err
+
+
+def test_the_first_page_groups_the_commands_and_shows_examples(rkd: Rkd) -> None:
+    shown = rkd("--help").out
+    places = [shown.index(name) for name in ("On this machine", "Control plane", "Examples")]
+    assert places == sorted(places)
+    assert "$ rkd submit examples/quickstart.yaml --watch" in shown
+
+
+def test_serve_names_the_variable_and_the_default_of_each_port(rkd: Rkd) -> None:
+    words = rkd("serve", "--help").out.split()
+    text = " ".join(word for word in words if word != "│")
+    assert "Port of the API. [env var: RKD_PORT] [default: 8420]" in text
+    assert "[env var: RKD_HOST] [default: 127.0.0.1]" in text
+    assert "dashboard. [env var: RKD_LOCAL_RAY_PORT] [default: 8265]" in text

@@ -1,0 +1,78 @@
+"""What each step asks: a function of the step alone, and every prompt once before any comes again.
+
+The files have 7 training prompts, so that a pass over them ends within a step of 2.
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from rkd_online.run.prompts import PromptStream
+from rkd_online.run.setup import JobSetup
+from rkd_online.spec import JobSpec
+from rkd_online.types import SamplingRequest, token_ids
+from rkd_online.zoo import zoo_path
+
+SIZES = {"train": 7, "validation": 3, "test": 2}
+STEPS = 7
+
+
+@pytest.fixture(scope="module")
+def setup(tmp_path_factory: pytest.TempPathFactory) -> JobSetup:
+    folder = tmp_path_factory.mktemp("prompts")
+    for place, (split, size) in enumerate(SIZES.items(), start=1):
+        lines = [{"prompt": f"{place} + {index}", "answer": index} for index in range(size)]
+        (folder / f"{split}.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    files = {split: str(folder / f"{split}.jsonl") for split in SIZES}
+    spec = JobSpec.model_validate(
+        {
+            "version": 1,
+            "name": "prompts",
+            "policy": {"model": "zoo:chain-sum/student"},
+            "task": {"type": "file"} | files,
+            "prompt": {"type": "plain"},
+            "algorithm": {"type": "grpo"},
+            "rollout": {"prompts_per_step": 2, "group_size": 3, "max_new_tokens": 8},
+            "steps": STEPS,
+            "seed": 5,
+        }
+    )
+    policy = zoo_path("zoo:chain-sum/student")
+    return JobSetup("job", 1, spec, policy, None, (0,), 64, token_ids([1]), Path("weights"))
+
+
+@pytest.fixture(scope="module")
+def steps(setup: JobSetup) -> list[list[SamplingRequest]]:
+    stream = PromptStream(setup)
+    return [stream.requests(step) for step in range(1, STEPS + 1)]
+
+
+def test_a_fresh_stream_asks_the_same_for_a_step(
+    setup: JobSetup, steps: list[list[SamplingRequest]]
+) -> None:
+    assert PromptStream(setup).requests(5) == steps[4]
+
+
+def test_no_prompt_comes_twice_within_a_pass(steps: list[list[SamplingRequest]]) -> None:
+    asked = [request.prompt.index for requests in steps for request in requests]
+    assert sorted(asked[:7]) == sorted(asked[7:]) == list(range(7))
+    assert asked[:7] != asked[7:]
+
+
+def test_group_ids_count_on_and_no_two_samples_share_a_seed(
+    steps: list[list[SamplingRequest]],
+) -> None:
+    requests = [request for step in steps for request in step]
+    assert [request.group_id for request in requests] == list(range(14))
+    seeds = [seed for request in requests for seed in request.seeds]
+    assert len(seeds) == len(set(seeds)) == 14 * 3
+
+
+def test_held_out_prompts_are_the_first_of_their_split_or_all_of_it(setup: JobSetup) -> None:
+    stream = PromptStream(setup)
+    assert [item.index for item in stream.held_out("validation", 2)] == [0, 1]
+    assert [(item.split, item.index) for item in stream.held_out("test", 64)] == [
+        ("test", 0),
+        ("test", 1),
+    ]

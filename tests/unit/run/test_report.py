@@ -1,0 +1,124 @@
+"""A step's report from spans and a clock whose numbers are known: a step from 100 s to 110 s."""
+
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+
+from rkd_online.metrics.busy import BusySpan
+from rkd_online.run.report import StepReporter, throughput
+from rkd_online.run.stages import StageClock
+from rkd_online.types import (
+    PromptItem,
+    Rollout,
+    ScoredGroup,
+    ScoredRollout,
+    StepReport,
+    VersionSpan,
+    logprobs,
+    token_ids,
+)
+
+START, END = 100.0, 110.0
+
+
+def group(group_id: int, rewards: tuple[float, float], lengths: tuple[int, int]) -> ScoredGroup:
+    prompt = PromptItem("p", "train", 0, token_ids([1]), "3", "t", "d")
+    scored = tuple(
+        ScoredRollout(
+            Rollout(
+                index,
+                token_ids([5] * length),
+                logprobs([-1.0] * length),
+                (VersionSpan(0, 0, length),),
+                "stop",
+            ),
+            reward,
+            {"verifier": reward},
+            reward,
+            None,
+        )
+        for index, (reward, length) in enumerate(zip(rewards, lengths, strict=True))
+    )
+    return ScoredGroup(group_id, prompt, scored)
+
+
+# 20 tokens in 4 rollouts.
+GROUPS = [group(0, (1.0, 0.0), (3, 5)), group(1, (1.0, 1.0), (2, 10))]
+
+GENERATORS = [
+    BusySpan("generator", "generate", 101.0, 104.0),
+    BusySpan("generator", "generate", 102.0, 105.0),
+    BusySpan("generator", "publish", 108.0, 109.0),
+]
+SCORER = [BusySpan("scorer", "score", 104.0, 106.0), BusySpan("scorer", "score", 80.0, 95.0)]
+
+
+class Worker:
+    """Says once when it worked."""
+
+    def __init__(self, spans: list[BusySpan]) -> None:
+        self._spans = spans
+
+    async def busy_spans(self) -> list[BusySpan]:
+        spans, self._spans = self._spans, []
+        return spans
+
+
+class Sink:
+    def __init__(self) -> None:
+        self.reports: list[StepReport] = []
+
+    def report(self, report: StepReport) -> None:
+        self.reports.append(report)
+
+
+def test_rates_of_a_step_are_over_its_whole_time() -> None:
+    rates = throughput(GROUPS, [], START, END)
+    assert rates == {
+        "throughput/rollouts_per_second": 0.4,
+        "throughput/tokens_per_second": 2.0,
+    }
+
+
+def test_a_roles_rate_is_over_its_own_work_that_two_engines_share() -> None:
+    rates = throughput(GROUPS, GENERATORS + SCORER, START, END)
+    # Sampling covers 101 to 105, scoring 104 to 106.
+    assert rates["throughput/generator_tokens_per_second"] == 5.0
+    assert rates["throughput/scorer_tokens_per_second"] == 10.0
+
+
+def test_work_outside_the_step_does_not_count() -> None:
+    spans = [
+        BusySpan("generator", "generate", 90.0, 102.0),
+        BusySpan("scorer", "score", 109.5, 130.0),
+        BusySpan("learner", "update", 90.0, 99.0),
+        BusySpan("learner", "update", 111.0, 112.0),
+    ]
+    rates = throughput(GROUPS, spans, START, END)
+    assert rates["throughput/generator_tokens_per_second"] == 10.0
+    assert rates["throughput/scorer_tokens_per_second"] == 40.0
+    assert "throughput/learner_tokens_per_second" not in rates
+
+
+def test_a_report_joins_metrics_rates_and_the_loops_own_share(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("rkd_online.run.report.time", SimpleNamespace(time=lambda: END))
+    clock = StageClock()
+    clock.started = START
+    clock.add("generate", 4.0)
+    clock.add("score", 1.0)
+    sinks = [Sink(), Sink()]
+    reporter = StepReporter([Worker(GENERATORS), Worker(SCORER)], sinks, correct_at=1.0)
+    metrics = asyncio.run(reporter.step(7, 0, GROUPS, {"policy/loss": -0.5}, clock))
+    (report,) = sinks[0].reports
+    assert sinks[1].reports == [report]
+    assert (report.step, report.version, report.staleness) == (7, 7, 0)
+    assert report.timings == {"generate": 4.0, "score": 1.0, "step": 10.0}
+    assert report.metrics == metrics
+    assert metrics["policy/loss"] == -0.5
+    assert metrics["reward/mean"] == 0.75
+    assert metrics["throughput/tokens_per_second"] == 2.0
+    # Somebody works from 101 to 106 and from 108 to 109.
+    assert metrics["loop/share"] == pytest.approx(0.4)
