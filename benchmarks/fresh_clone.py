@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.results import ROOT, Figure, Goal, Result, result
 
-PORTS = {"RKD_PORT": "8431", "RKD_DASHBOARD_PORT": "8276"}
+PORTS = {"RKD_PORT": "8431", "RKD_LOCAL_RAY_PORT": "8276"}
 NO_CACHES = {"PIP_NO_CACHE_DIR": "1", "UV_NO_CACHE": "1"}
 LONGEST_SECONDS = 1800
 

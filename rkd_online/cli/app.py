@@ -9,25 +9,69 @@ from rich.markup import escape
 
 from rkd_online import __version__
 from rkd_online.cli import jobs, local, server, zoo
+from rkd_online.cli.hints import examples
 from rkd_online.errors import RkdError
+
+HERE = "On this machine"
+SERVICE = "Control plane"
+JOBS = "Jobs of a control plane"
 
 app = typer.Typer(
     name="rkd",
     help="Distil a reasoning model online, inside the reinforcement-learning update.",
+    epilog=examples(
+        "rkd run examples/quickstart.yaml",
+        "rkd serve --local-ray",
+        "rkd submit examples/quickstart.yaml --watch",
+    ),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-app.command("validate")(local.validate)
-app.command("run")(local.run)
-app.command("serve")(server.serve)
-app.command("demo")(server.demo)
-app.command("submit")(jobs.submit)
-app.command("watch")(jobs.watch)
-app.command("list")(jobs.list_jobs)
-app.command("cancel")(jobs.cancel)
-app.command("report")(jobs.report)
-app.add_typer(zoo.app, name="zoo")
+app.command(
+    "validate",
+    rich_help_panel=HERE,
+    epilog=examples("rkd validate job.yaml", "rkd validate job.yaml --json > resolved.json"),
+)(local.validate)
+app.command(
+    "run",
+    rich_help_panel=HERE,
+    epilog=examples("rkd run job.yaml", "rkd run job.yaml --job second --data-dir /data/rkd"),
+)(local.run)
+app.add_typer(zoo.app, name="zoo", rich_help_panel=HERE)
+app.command(
+    "serve",
+    rich_help_panel=SERVICE,
+    epilog=examples(
+        "rkd serve --local-ray", "rkd serve --ray-address http://head:8265 --data-dir /data/rkd"
+    ),
+)(server.serve)
+app.command(
+    "demo",
+    rich_help_panel=SERVICE,
+    epilog=examples("rkd demo", "rkd demo --port 9000 --dashboard-port 9001"),
+)(server.demo)
+app.command(
+    "submit",
+    rich_help_panel=JOBS,
+    epilog=examples("rkd submit job.yaml --watch", "rkd submit job.yaml --url http://head:8420"),
+)(jobs.submit)
+app.command("watch", rich_help_panel=JOBS)(jobs.watch)
+app.command(
+    "list",
+    rich_help_panel=JOBS,
+    epilog=examples("rkd list --status running", "rkd list --json"),
+)(jobs.list_jobs)
+app.command("cancel", rich_help_panel=JOBS)(jobs.cancel)
+app.command(
+    "report",
+    rich_help_panel=JOBS,
+    epilog=examples(
+        "rkd report job-01m86x99ydxzq1b3 --png gain.png",
+        "rkd report job-01m86x99ydxzq1b3 --json",
+        "rkd report quickstart --folder .rkd",
+    ),
+)(jobs.report)
 
 
 def _show_version(asked: bool) -> None:
@@ -39,7 +83,14 @@ def _show_version(asked: bool) -> None:
 @app.callback()
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")
+        bool,
+        typer.Option(
+            "--version",
+            metavar="",
+            callback=_show_version,
+            is_eager=True,
+            help="Show the version and exit.",
+        ),
     ] = False,
 ) -> None:
     """Options of rkd itself."""
@@ -50,7 +101,12 @@ def main() -> None:
     try:
         app()
     except RkdError as error:
-        Console(stderr=True).print(f"[bold red]error:[/] {escape(str(error))}", highlight=False)
+        console = Console(stderr=True)
+        console.print(
+            f"[bold red]error:[/] {escape(str(error))}",
+            highlight=False,
+            soft_wrap=not console.is_terminal,
+        )
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -1,24 +1,45 @@
 """Commands about jobs of a control plane: submit, watch, list, cancel, report."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
 
+from rkd_online.cli.hints import DEFAULT_URL, hint
+from rkd_online.cli.local import INTERRUPTED, SpecPath
 from rkd_online.client import Client
+from rkd_online.errors import ServiceError
+from rkd_online.service.state import Status
 
-Url = Annotated[str, typer.Option("--url", envvar="RKD_URL", help="Address of the control plane.")]
-DEFAULT_URL = "http://127.0.0.1:8420"
-JobId = Annotated[str, typer.Argument(help="Id of the job, as submit and list print it.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+def _address(url: str) -> str:
+    if not url.startswith(("http://", "https://")):
+        raise typer.BadParameter(f"{url!r} is no address: it begins with http:// or https://")
+    return url.rstrip("/")
+
+
+Url = Annotated[
+    str,
+    typer.Option(
+        "--url", envvar="RKD_URL", callback=_address, help="Address of the control plane."
+    ),
+]
+JobId = Annotated[
+    str, typer.Argument(help="Id of the job, as submit and list print it.", metavar="JOB")
+]
+AsJson = Annotated[bool, typer.Option("--json", metavar="", help="Print JSON for programs.")]
 
 
 def submit(
-    spec: Annotated[Path, typer.Argument(help="The job: YAML or JSON.")],
-    watch: Annotated[bool, typer.Option("--watch", help="Follow the job to its end.")] = False,
+    spec: SpecPath,
+    watch: Annotated[
+        bool, typer.Option("--watch", metavar="", help="Follow the job to its end.")
+    ] = False,
     url: Url = DEFAULT_URL,
 ) -> None:
     """Submit a job to the control plane."""
@@ -27,15 +48,35 @@ def submit(
     client = Client(url)
     record = client.submit(load_spec(spec).model_dump(mode="json"))
     console = Console()
-    console.print(f"submitted [bold]{record.id}[/] ({record.name})")
-    console.print(f"follow it with: rkd watch {record.id}", highlight=False)
+    console.print(f"submitted [bold]{record.id}[/] ({record.name})", highlight=False)
     if watch:
-        follow(client, record.id)
+        _watch(client, record.id, url)
+    else:
+        console.print(f"follow it with: {hint(f'watch {record.id}', url)}", highlight=False)
 
 
 def watch(job: JobId, url: Url = DEFAULT_URL) -> None:
-    """Follow a job live until it ends; exits with 1 when it did not succeed."""
-    follow(Client(url), job)
+    """Follow a job live until it ends; exits with 1 when it did not succeed.
+
+    Ctrl-C ends the watching, not the job.
+    """
+    with _known(job, url):
+        _watch(Client(url), job, url)
+
+
+def _watch(client: Client, job: str, url: str) -> None:
+    try:
+        follow(client, job)
+    except KeyboardInterrupt:
+        Console(stderr=True).print(
+            f"{job} goes on. Watch it again: {hint(f'watch {job}', url)}\n"
+            f"Stop it: {hint(f'cancel {job}', url)}",
+            highlight=False,
+            soft_wrap=True,
+        )
+        raise typer.Exit(INTERRUPTED) from None
+    words = f"[green]succeeded[/]; what it gained: {hint(f'report {job}', url)}"
+    Console().print(words, highlight=False, soft_wrap=True)
 
 
 def follow(client: Client, job: str) -> None:
@@ -47,49 +88,62 @@ def follow(client: Client, job: str) -> None:
         for event in client.stream(job):
             progress.event(event.type, event.data)
     record = client.get(job)
-    if record.status != "succeeded":
-        Console(stderr=True).print(f"[bold red]{record.status}[/]: {record.error or 'see events'}")
+    if record.status is not Status.SUCCEEDED:
+        reason = f": {escape(record.error)}" if record.error else ""
+        Console(stderr=True).print(
+            f"[bold red]{record.status}[/]{reason}", highlight=False, soft_wrap=True
+        )
         raise typer.Exit(1)
 
 
-def list_jobs(url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
+def list_jobs(
+    url: Url = DEFAULT_URL,
+    status: Annotated[
+        Status | None,
+        typer.Option(help=f"Only these: {', '.join(Status)}.", metavar="STATUS"),
+    ] = None,
+    limit: Annotated[
+        int, typer.Option(min=1, max=100, metavar="N", help="How many, newest first.")
+    ] = 20,
+    as_json: AsJson = False,
+) -> None:
     """List jobs, newest first."""
-    page = Client(url).list()
+    from rkd_online.cli.job_table import show_jobs
+
+    page = Client(url).list(status=status, limit=limit)
     if as_json:
         typer.echo(page.model_dump_json(indent=2))
-        return
-    table = Table("job", "name", "status", "step", "created")
-    for record in page.data:
-        step = record.progress.report.step if record.progress else 0
-        table.add_row(
-            record.id,
-            record.name,
-            str(record.status),
-            f"{step}/{record.spec['steps']}",
-            f"{record.created_at:%Y-%m-%d %H:%M}",
-        )
-    Console().print(table)
+    else:
+        show_jobs(page, status, url)
 
 
 def cancel(job: JobId, url: Url = DEFAULT_URL) -> None:
     """Stop a job. Its checkpoints stay."""
-    record = Client(url).cancel(job)
-    Console().print(f"{record.id} is {record.status}")
+    with _known(job, url):
+        record = Client(url).cancel(job)
+    Console().print(f"{record.id} is {record.status}", highlight=False)
 
 
 def report(
     job: JobId,
     url: Url = DEFAULT_URL,
     as_json: AsJson = False,
-    png: Annotated[Path | None, typer.Option(help="Also draw the plot into this file.")] = None,
+    png: Annotated[
+        Path | None, typer.Option(help="Also copy the plot into this file.", metavar="FILE")
+    ] = None,
     folder: Annotated[
-        Path | None, typer.Option(help="Data folder to read from instead of the control plane.")
+        Path | None,
+        typer.Option(
+            help="Data folder to read from instead of the control plane: for `rkd run`.",
+            metavar="DIR",
+        ),
     ] = None,
 ) -> None:
     """Show what a finished job gained: table, JSON or plot."""
     from rkd_online.cli.reports import copy_plot, read_report, show_report
 
-    found = read_report(job, url, folder)
+    with _known(job, url):
+        found = read_report(job, url, folder)
     if as_json:
         typer.echo(json.dumps(found.model_dump(mode="json"), indent=2))
     else:
@@ -97,3 +151,16 @@ def report(
     if png is not None:
         copy_plot(job, url, folder, png)
         typer.echo(f"plot: {png}", err=as_json)
+
+
+@contextmanager
+def _known(job: str, url: str) -> Iterator[None]:
+    """Say where the known jobs are listed when this is none of them."""
+    try:
+        yield
+    except ServiceError as error:
+        if not str(error).endswith("(job_not_found)"):
+            raise
+        raise ServiceError(
+            f"there is no job {job!r} at {url}: `{hint('list', url)}` shows those that there are"
+        ) from error

@@ -9,24 +9,18 @@ from typing import Any, Self
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
+from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from rkd_online.cli.step_table import StepTable
 from rkd_online.types import StepReport
 
-COLUMNS = (
-    ("reward", "reward/mean", "{:.3f}"),
-    ("pass@1", "validation/pass_at_1", "{:.3f}"),
-    ("KL teacher", "policy/kl_teacher", "{:.3f}"),
-    ("entropy", "policy/entropy", "{:.3f}"),
-    ("tokens/s", "throughput/tokens_per_second", "{:,.0f}"),
-)
-STAGES = ("generate", "score", "update", "publish")
-LINES_SHOWN = 8
+SHORTEST_BAR, LONGEST_BAR = 8, 32
 PLAIN_SECONDS = 5.0
 RECENT = 20
 """Steps whose mean duration the remaining time is estimated from."""
-SPOKEN = ("failed", "attempt_lost", "launch_delayed", "finished")
+TROUBLE = ("failed", "attempt_lost", "launch_delayed")
 
 
 class Progress:
@@ -41,20 +35,28 @@ class Progress:
         *,
         steps: int,
         title: str,
+        said: str = "waiting for the cluster",
         console: Console | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """``said`` is what goes on before the first event."""
         self._console = console or Console()
         self._steps = steps
         self._title = title
         self._clock = clock
         self._done = 0
-        self._rows: list[list[str]] = []
-        self._known: dict[str, float] = {}
+        self._table = StepTable()
         self._durations: list[float] = []
-        self._said = "waiting for the cluster"
+        self._said = said
+        self._spinner = Spinner("dots")
+        self._over = False
         self._last_line = float("-inf")
-        self._live = Live(console=self._console, get_renderable=self._render, auto_refresh=True)
+        self._live = Live(
+            console=self._console,
+            get_renderable=self._render,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
@@ -62,6 +64,7 @@ class Progress:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._over = True
         if self._console.is_terminal:
             self._live.stop()
 
@@ -75,9 +78,10 @@ class Progress:
             self._say(f"checkpoint of step {data['step']} written", quiet=True)
         elif type == "status":
             self._say(f"job is {data['status']}")
-        elif type in SPOKEN:
-            words = data.get("message") or data.get("cause") or data.get("summary") or ""
-            self._say(f"{type.replace('_', ' ')}: {words}")
+        elif type == "finished":
+            self._say(f"finished: {data.get('summary', '')}")
+        elif type in TROUBLE:
+            self._warn(type.replace("_", " "), str(data.get("message") or data.get("cause")))
 
     def left(self) -> timedelta | None:
         """Time until the last step, to the second; None before the first."""
@@ -87,56 +91,56 @@ class Progress:
         return timedelta(seconds=round(mean * (self._steps - self._done)))
 
     def _step(self, data: dict[str, Any]) -> None:
-        metrics, timings = data["metrics"], data["timings"]
         self._done = int(data["step"])
-        self._durations = [*self._durations, float(timings["step"])][-RECENT:]
-        self._known |= {name: metrics[name] for _, name, _ in COLUMNS if name in metrics}
-        cells = [
-            shape.format(self._known[name]) if name in self._known else "-"
-            for _, name, shape in COLUMNS
-        ]
-        times = [f"{timings.get(stage, 0.0):.2f}" for stage in STAGES]
-        self._rows = [*self._rows, [str(self._done), *cells, *times]][-LINES_SHOWN:]
+        self._durations = [*self._durations, float(data["timings"]["step"])][-RECENT:]
+        self._table.add(self._done, data["metrics"], data["timings"])
         if not self._console.is_terminal:
-            self._line(cells)
+            self._line()
 
-    def _line(self, cells: list[str]) -> None:
+    def _line(self) -> None:
         """A line for the first and the last step and every few seconds between."""
         now = self._clock()
         if now - self._last_line >= PLAIN_SECONDS or self._done in (1, self._steps):
             self._last_line = now
-            named = zip((name for name, _, _ in COLUMNS), cells, strict=True)
-            words = "  ".join(f"{name} {cell}" for name, cell in named)
-            self._print(f"step {self._done}/{self._steps}  {words}  left {self.left()}")
+            count = f"step {self._done}/{self._steps}"
+            self._print(f"{count}  {self._table.words()}  left {self.left()}")
 
     def _say(self, words: str, *, quiet: bool = False) -> None:
         self._said = words
         if not self._console.is_terminal and not quiet:
             self._print(words)
 
-    def _print(self, words: str) -> None:
-        self._console.print(words, highlight=False, markup=False, soft_wrap=True)
+    def _warn(self, what: str, words: str) -> None:
+        """Trouble stays on the screen, above the live part."""
+        self._said = what
+        self._print(f"{what}: {words}", style="yellow")
+
+    def _print(self, words: str, style: str | None = None) -> None:
+        """A line is one line unless a terminal is too narrow for it."""
+        whole = not self._console.is_terminal
+        self._console.print(words, style=style, highlight=False, markup=False, soft_wrap=whole)
 
     def _render(self) -> RenderableType:
-        head = Table.grid(padding=(0, 2))
-        bar = ProgressBar(total=self._steps, completed=self._done, width=32)
-        left = self.left()
-        head.add_row(
-            Text(self._title, "bold"),
-            bar,
-            f"step {self._done}/{self._steps}",
-            "" if left is None else f"{left} left",
-        )
+        title = Text(self._title, "bold", no_wrap=True, overflow="ellipsis")
         said = Text(self._said, "dim")
-        return Group(head, said, self._table()) if self._rows else Group(head, said)
+        self._spinner.update(text=said)
+        parts: list[RenderableType] = [title, self._bar(), said if self._over else self._spinner]
+        if self._table.rows:
+            parts.append(self._table.render(self._console.width))
+        return Group(*parts)
 
-    def _table(self) -> Table:
-        table = Table(box=None, pad_edge=False)
-        for name in ("step", *(name for name, _, _ in COLUMNS), *(f"{s} s" for s in STAGES)):
-            table.add_column(name, justify="right", header_style="dim")
-        for row in self._rows:
-            table.add_row(*row)
-        return table
+    def _bar(self) -> Table:
+        count = f"step {self._done}/{self._steps}"
+        left = self.left()
+        time_left = f"{left} left" if left else ""
+        room = self._console.width - len(count) - len(time_left) - 4
+        line = Table.grid(padding=(0, 2, 0, 0))
+        if room < SHORTEST_BAR:
+            line.add_row(count, time_left)
+            return line
+        bar = ProgressBar(total=self._steps, completed=self._done, width=min(LONGEST_BAR, room))
+        line.add_row(bar, count, time_left)
+        return line
 
 
 class ProgressSink:

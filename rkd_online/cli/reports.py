@@ -1,14 +1,17 @@
-"""Reports of finished jobs: found, shown, drawn."""
+"""Reports of finished jobs: found, shown, copied."""
 
 import shutil
 from pathlib import Path
 
 from rich.console import Console
 
+from rkd_online.cli.hints import hint
 from rkd_online.client import Client
 from rkd_online.errors import ServiceError
 from rkd_online.evaluation.report import Report
 from rkd_online.evaluation.table import render_report
+from rkd_online.service.schemas import JobRecord
+from rkd_online.service.state import TERMINAL, Status
 
 
 def show_report(report: Report) -> None:
@@ -26,11 +29,28 @@ def show_job_report(client: Client, job: str) -> None:
 def read_report(job: str, url: str, folder: Path | None) -> Report:
     """From a data folder where one is given, else from the control plane."""
     if folder is None:
-        return Report.model_validate(Client(url).report(job))
+        client = Client(url)
+        _refuse_unfinished(client.get(job), url)
+        return Report.model_validate(client.report(job))
     path = folder / "runs" / job / "report.json"
     if not path.is_file():
-        raise ServiceError(f"there is no {path}: the job has no report yet, or lies elsewhere")
+        raise ServiceError(
+            f"there is no {path}: the run has not ended, or its records lie in another --folder"
+        )
     return Report.model_validate_json(path.read_bytes())
+
+
+def _refuse_unfinished(job: JobRecord, url: str) -> None:
+    if job.status is Status.SUCCEEDED:
+        return
+    if job.status in TERMINAL:
+        reason = f": {job.error}" if job.error else ""
+        raise ServiceError(f"{job.id} is {job.status} and has no report{reason}")
+    step = job.progress.report.step if job.progress else 0
+    raise ServiceError(
+        f"{job.id} is {job.status}, step {step} of {job.spec['steps']}, and has no report yet: "
+        f"follow it with `{hint(f'watch {job.id}', url)}`"
+    )
 
 
 def copy_plot(job: str, url: str, folder: Path | None, target: Path) -> None:
@@ -39,4 +59,7 @@ def copy_plot(job: str, url: str, folder: Path | None, target: Path) -> None:
     plot = records / "report.png"
     if not plot.is_file():
         raise ServiceError(f"there is no {plot}: the control plane's files are not on this machine")
-    shutil.copyfile(plot, target)
+    try:
+        shutil.copyfile(plot, target)
+    except OSError as error:
+        raise ServiceError(f"--png {target} cannot be written: {error.strerror}") from error

@@ -27,6 +27,9 @@ def build(
     pair: Annotated[str, typer.Option(help="Which pair to train.")] = "chain-sum",
 ) -> None:
     """Train a bundled pair again from nothing, with fixed seeds (some minutes on one core)."""
+    from rkd_online.cli.extras import require
+
+    require("zoo build", ("torch", "transformers"))
     from rkd_online.zoo.build import build as build_pair
 
     console = Console()

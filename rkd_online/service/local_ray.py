@@ -161,7 +161,7 @@ def _refuse_taken(port: int) -> None:
             raise ClusterError(
                 f"port {port} on {HOST}, for the dashboard of the local Ray, cannot be used "
                 f"({error.strerror}): stop what listens there, or choose another with "
-                "RKD_LOCAL_RAY_PORT"
+                "--dashboard-port or RKD_LOCAL_RAY_PORT"
             ) from error
 
 

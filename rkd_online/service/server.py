@@ -1,5 +1,6 @@
 """``rkd serve``: the API, and a local Ray beside it where asked for."""
 
+import asyncio
 import fcntl
 import ipaddress
 import logging
@@ -17,6 +18,8 @@ from rkd_online.service.app import create_app
 from rkd_online.service.local_ray import LocalRay
 from rkd_online.service.settings import Settings
 
+log = logging.getLogger(__name__)
+
 DRAIN_SECONDS = 5
 """Event streams end at once at SIGTERM; other requests get this long."""
 
@@ -30,14 +33,19 @@ def serve(
 ) -> None:
     """Serve until SIGTERM or Ctrl-C. What cannot work is refused before anything is started.
 
-    ``announce`` is called with the settings in use when Ray, where asked for, is up.
+    ``announce`` is called with the settings in use when the API answers and Ray, where asked for,
+    is up.
     """
     refuse_public(settings.host)
     _log_to_stderr()
-    with _ended_by_signal(), _data_lock(settings), _listen(settings) as listener:
+    with _ended_by_signal(), _data_lock(settings), listen(settings) as listener:
         if local_ray:
+            log.info("starting a local Ray")
             with closing(LocalRay.start(settings)) as ray:
-                _run(ray.reached_by(settings), listener, announce)
+                try:
+                    _run(ray.reached_by(settings), listener, announce)
+                finally:
+                    log.info("ending the local Ray")
         else:
             _run(settings, listener, announce)
 
@@ -56,11 +64,23 @@ def refuse_public(host: str) -> None:
 
 
 def _run(settings: Settings, listener: socket.socket, announce: Callable[[Settings], None]) -> None:
-    announce(settings)
     config = uvicorn.Config(
         create_app(settings), timeout_graceful_shutdown=DRAIN_SECONDS, log_level="warning"
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    _Server(config, lambda: announce(settings)).run(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """Tells when it is up."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """See uvicorn, which ends the process where the app cannot start."""
+        await super().startup(sockets)
+        await asyncio.to_thread(self._announce)
 
 
 def _log_to_stderr() -> None:
@@ -72,7 +92,8 @@ def _log_to_stderr() -> None:
 
 
 @contextmanager
-def _listen(settings: Settings) -> Iterator[socket.socket]:
+def listen(settings: Settings) -> Iterator[socket.socket]:
+    """The socket of the API, refused with a ServiceError where something else has the port."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -97,7 +118,7 @@ def _data_lock(settings: Settings) -> Iterator[None]:
         except BlockingIOError as error:
             raise ServiceError(
                 f"another control plane uses the data folder {settings.data_dir}: stop it, or "
-                "choose another folder with RKD_DATA_DIR"
+                "choose another folder with --data-dir or RKD_DATA_DIR"
             ) from error
         yield
 

@@ -103,9 +103,17 @@ def test_a_spec_is_validated_with_the_models_of_the_wheel(base: Path, tmp_path: 
     assert "quickstart" in checked.stdout
 
 
+def test_a_run_is_refused_with_what_it_needs(base: Path, tmp_path: Path) -> None:
+    refused = run(base, tmp_path, "rkd", "run", str(QUICKSTART))
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("error: `rkd run` needs torch, transformers, vllm, which ")
+
+
 def test_the_api_serves_and_ends_in_order(base: Path, tmp_path: Path) -> None:
     with served(base, tmp_path) as (client, server):
         assert client.get("/v1/jobs").status_code == 200
+        listed = run(base, tmp_path, "rkd", "list", "--url", str(client.base_url))
+        assert listed.stdout.startswith("there are no jobs yet"), listed.stderr
         server.send_signal(signal.SIGTERM)
         assert server.wait(30) == 0
     assert os.listdir(tmp_path / "data")

@@ -53,6 +53,8 @@ def test_a_demo_that_is_ended_cancels_its_job_and_leaves_no_control_plane(
         if line == "job is starting\n":
             process.send_signal(number)
     assert process.wait(60) == 130, seen
-    assert seen[-1].endswith(" is cancelled\n")
+    assert seen[0] == "starting the control plane and a local Ray ...\n"
+    assert seen[-2].endswith(" is cancelled\n")
+    assert seen[-1] == "ending the control plane and its Ray ...\n"
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"http://127.0.0.1:{port}/healthz")

@@ -106,11 +106,8 @@ def test_the_live_view_is_never_wider_than_the_terminal(width: int) -> None:
             progress.event("step", step(number, seconds=1000.0))
     lines = re.sub(r"\x1b\[[^A-Za-z]*[A-Za-z]", "", out.getvalue()).splitlines()
     assert max(map(len, lines)) <= width
-    final = lines[-11:]
-    assert [line.split()[0][:5] for line in final] == [
-        *("aaaaa", "━" * 5, "waiti", "step"),
-        *("1", "2", "3", "4", "5", "6", "7", "8")[-7:],
-    ]
+    starts = ["aaaaa", "step", "waiti", "step", "1", "2", "3", "4", "5", "6", "7", "8"]
+    assert [line.split()[0][:5] for line in lines[-12:]] == starts
 
 
 def test_trouble_stays_above_the_live_view() -> None:
