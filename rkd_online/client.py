@@ -20,6 +20,25 @@ RETRY_SECONDS = 1.0
 Model = TypeVar("Model", bound=BaseModel)
 
 
+class _Patience:
+    """How long a stream stays broken. Whatever comes through renews it, a heartbeat too."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._broken_at: float | None = None
+
+    def renew(self) -> None:
+        """The stream worked: the next break is a new one."""
+        self._broken_at = None
+
+    def at_an_end(self) -> bool:
+        """Asked at each failure, of which the first starts the clock."""
+        now = time.monotonic()
+        if self._broken_at is None:
+            self._broken_at = now
+        return now - self._broken_at > self._seconds
+
+
 class Client:
     """Talks to one control plane. Every refusal is a `ServiceError` with what is wrong."""
 
@@ -79,27 +98,31 @@ class Client:
         answer: dict[str, Any] = self._call("GET", f"/v1/jobs/{job_id}/report").json()
         return answer
 
+    def report_plot(self, job_id: str) -> bytes:
+        """The job's ``report.png``."""
+        return self._call("GET", f"/v1/jobs/{job_id}/report.png").content
+
     def stream(self, job_id: str, after: int = 0) -> Iterator[Event]:
         """Events as they come, each once, until the job is over; a broken stream is taken up."""
-        silent_since = time.monotonic()
+        patience = _Patience(self._patience)
         while True:
             try:
-                for event in self._follow(job_id, after):
+                for event in self._follow(job_id, after, patience):
                     if event is None:
                         return
-                    after, silent_since = event.number, time.monotonic()
+                    after = event.number
                     yield event
                 trouble = "the stream ended before the job did"
             except httpx.TransportError as error:
                 trouble = f"{type(error).__name__}: {error}"
-            if time.monotonic() - silent_since > self._patience:
+            if patience.at_an_end():
                 raise ServiceError(
                     f"the event stream of {job_id} at {self._url} did not come back within "
                     f"{self._patience:g} s ({trouble})"
                 )
             time.sleep(RETRY_SECONDS)
 
-    def _follow(self, job_id: str, after: int) -> Iterator[Event | None]:
+    def _follow(self, job_id: str, after: int, patience: "_Patience") -> Iterator[Event | None]:
         """The events of one connection, then None where the server said that it was the end."""
         headers = {"Last-Event-ID": str(after)}
         url = f"/v1/jobs/{job_id}/events/stream"
@@ -107,13 +130,18 @@ class Client:
             if not source.response.is_success:
                 source.response.read()
                 raise self._refusal(source.response)
-            for message in source.iter_sse():
-                if message.event == "end":
-                    yield None
-                    return
-                # A heartbeat is a comment, which the parser hands on once an id has been seen.
-                if message.data:
-                    yield Event.model_validate_json(message.data)
+            try:
+                for message in source.iter_sse():
+                    if message.event == "end":
+                        yield None
+                        return
+                    # A heartbeat is a comment, which is handed on once an id has been seen.
+                    if message.data:
+                        yield Event.model_validate_json(message.data)
+            finally:
+                # Heartbeats before a connection's first id show in nothing but its bytes.
+                if source.response.num_bytes_downloaded:
+                    patience.renew()
 
     def _read(self, model: type[Model], method: str, path: str, **options: Any) -> Model:
         return model.model_validate_json(self._call(method, path, **options).content)

@@ -33,6 +33,10 @@ class CheckpointError(RkdError):
     """A checkpoint could not be written or read; earlier ones are untouched."""
 
 
+class RecordError(RkdError):
+    """What a run has to leave behind could not be written, or is in use by another run."""
+
+
 class ClusterError(RkdError):
     """Ray, one of its actors, or something waited for did not answer."""
 

@@ -1,7 +1,8 @@
 """Tiny random models in Hugging Face format, for tests that need a real folder.
 
-Two architectures that differ where code breaks: Qwen3 with tied embeddings and Llama without. The
-tokenizer is byte-level without merges, so any text encodes and every id below its size decodes.
+Two architectures that differ where code breaks: Qwen3 with tied embeddings and Llama without. And
+GPT-2, which names its settings and places its embedding otherwise than these. The tokenizer is
+byte-level without merges, so any text encodes and every id below its size decodes.
 """
 
 from pathlib import Path
@@ -14,6 +15,8 @@ from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import (
     GenerationConfig,
+    GPT2Config,
+    GPT2LMHeadModel,
     LlamaConfig,
     LlamaForCausalLM,
     PreTrainedModel,
@@ -23,6 +26,7 @@ from transformers import (
 )
 
 ModelKind = Literal["qwen3-tied", "llama-untied"]
+OtherKind = Literal["gpt2-tied"]
 
 PAD, START, END, END_OF_TEXT = "<|pad|>", "<|im_start|>", "<|im_end|>", "<|endoftext|>"
 SPECIAL_TOKENS = (PAD, START, END, END_OF_TEXT)
@@ -39,7 +43,13 @@ CHAT_TEMPLATE = (
     "{% endif %}"
 )
 
-SHAPE: dict[str, Any] = {
+TOKENS: dict[str, Any] = {
+    "pad_token_id": 256,
+    "eos_token_id": END_TOKEN_IDS[0],
+    "bos_token_id": None,
+}
+
+SHAPE: dict[str, Any] = TOKENS | {
     "hidden_size": 64,
     "intermediate_size": 96,
     "num_hidden_layers": 2,
@@ -48,9 +58,14 @@ SHAPE: dict[str, Any] = {
     "head_dim": 32,
     "max_position_embeddings": CONTEXT,
     "initializer_range": 0.1,
-    "pad_token_id": 256,
-    "eos_token_id": END_TOKEN_IDS[0],
-    "bos_token_id": None,
+}
+
+GPT2_SHAPE: dict[str, Any] = TOKENS | {
+    "n_embd": 64,
+    "n_layer": 2,
+    "n_head": 2,
+    "n_positions": CONTEXT,
+    "initializer_range": 0.1,
 }
 
 
@@ -73,7 +88,9 @@ def tiny_tokenizer(chat_template: str | None = CHAT_TEMPLATE) -> PreTrainedToken
     )
 
 
-def tiny_causal_lm(kind: ModelKind, seed: int = 0, vocab: int = TOKENIZER_SIZE) -> PreTrainedModel:
+def tiny_causal_lm(
+    kind: ModelKind | OtherKind, seed: int = 0, vocab: int = TOKENIZER_SIZE
+) -> PreTrainedModel:
     """A random float32 model; the global random state is left as it was."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -81,12 +98,14 @@ def tiny_causal_lm(kind: ModelKind, seed: int = 0, vocab: int = TOKENIZER_SIZE) 
             return Qwen3ForCausalLM(
                 Qwen3Config(vocab_size=vocab, tie_word_embeddings=True, **SHAPE)
             )
+        if kind == "gpt2-tied":
+            return GPT2LMHeadModel(GPT2Config(vocab_size=vocab, **GPT2_SHAPE))
         return LlamaForCausalLM(LlamaConfig(vocab_size=vocab, tie_word_embeddings=False, **SHAPE))
 
 
 def make_tiny_model(
     folder: Path,
-    kind: ModelKind = "qwen3-tied",
+    kind: ModelKind | OtherKind = "qwen3-tied",
     *,
     shards: Literal[1, 2] = 1,
     seed: int = 0,

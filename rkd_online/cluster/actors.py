@@ -1,4 +1,8 @@
-"""Actor shells: each builds one plain worker in its own process and passes calls on."""
+"""Actor shells: each builds one plain worker in its own process and passes calls on.
+
+The worker is built by ``start`` and not by the constructor, whose errors reach the caller as the
+death of the actor, without their type.
+"""
 
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -21,18 +25,15 @@ from rkd_online.types import (
     UpdateResult,
     WeightVersion,
 )
-from rkd_online.weights.transfer import transfer_for
 
 
 @ray.remote
 class GeneratorActor:
     """One vLLM engine."""
 
-    def __init__(self, setup: JobSetup, model: Path) -> None:
-        self._worker = build_generator(setup, model)
-
-    async def ready(self) -> None:
+    async def start(self, setup: JobSetup, model: Path) -> None:
         """Answers when the engine runs."""
+        self._worker = build_generator(setup, model)
 
     async def sample(self, requests: Sequence[SamplingRequest]) -> AsyncIterator[RolloutGroup]:
         async for group in self._worker.sample(requests):
@@ -55,11 +56,9 @@ class GeneratorActor:
 class ScorerActor:
     """The teacher and the rewards."""
 
-    def __init__(self, setup: JobSetup) -> None:
-        self._worker = build_scorer(setup)
-
-    async def ready(self) -> None:
+    async def start(self, setup: JobSetup) -> None:
         """Answers when the teacher is loaded."""
+        self._worker = build_scorer(setup)
 
     async def score(self, group: RolloutGroup) -> ScoredGroup:
         return await self._worker.score(group)
@@ -78,16 +77,14 @@ class ScorerActor:
 class LearnerActor:
     """The policy that is trained."""
 
-    def __init__(self, setup: JobSetup) -> None:
+    async def start(self, setup: JobSetup) -> None:
+        """Answers when the policy is loaded."""
         self._setup = setup
         self._worker = build_learner(setup)
 
-    async def ready(self) -> None:
-        """Answers when the policy is loaded."""
-
     async def connect(self, generators: list[Any]) -> None:
         """Open the way that weights take to these generator actors."""
-        transfer = transfer_for(self._setup.spec.resources)
+        transfer = self._setup.transfer
         if transfer == "file":
             await connect_by_file(self._worker, self._setup)
             return

@@ -9,6 +9,8 @@ from ray.exceptions import ActorDiedError, RayError, RayTaskError
 
 from rkd_online.errors import ClusterError
 
+LONGER = "where that is its usual pace, raise resources.timeout_seconds"
+
 
 async def answer(reference: "ray.ObjectRef[Any]", what: str, timeout: float) -> Any:
     """The result of one actor call.
@@ -19,7 +21,7 @@ async def answer(reference: "ray.ObjectRef[Any]", what: str, timeout: float) -> 
     try:
         return await asyncio.wait_for(asyncio.wrap_future(reference.future()), timeout)
     except TimeoutError:
-        raise ClusterError(f"{what} did not answer within {timeout:.0f} s") from None
+        raise ClusterError(f"{what} did not answer within {timeout:.0f} s; {LONGER}") from None
     except RayError as error:
         raise translated(error, what) from error
 
@@ -33,7 +35,7 @@ async def answers(stream: Any, what: str, timeout: float) -> AsyncIterator[Any]:
         except StopAsyncIteration:
             return
         except TimeoutError:
-            raise ClusterError(f"{what} gave nothing for {timeout:.0f} s") from None
+            raise ClusterError(f"{what} gave nothing for {timeout:.0f} s; {LONGER}") from None
         except RayError as error:
             raise translated(error, what) from error
         yield await answer(reference, what, timeout)

@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import os
 import sys
+import traceback
 from pathlib import Path
 
 import ray
@@ -17,17 +18,21 @@ from rkd_online.cluster.metrics import RayMetricsSink
 from rkd_online.cluster.workforce import start_workforce
 from rkd_online.errors import ClusterError, RkdError, WeightSyncError
 from rkd_online.evaluation.report import Report
+from rkd_online.learning.checkpoint import MANIFEST
 from rkd_online.metrics.control_plane import ControlPlaneSink
-from rkd_online.metrics.sinks import JsonlSink, Sink
-from rkd_online.run.attempt import Attempt, run_attempt
+from rkd_online.metrics.sinks import JsonlSink, Sinks
+from rkd_online.run.attempt import Attempt, checked_prompts, run_attempt
 from rkd_online.run.records import RunFolder
 from rkd_online.run.setup import prepare
 from rkd_online.spec.job import JobSpec
+from rkd_online.weights.transfer import transfer_for
 
 NAMESPACE = "rkd"
 WATCH_SECONDS = 1.0
 EXIT_FENCED = 75
-"""Exit code of an attempt that found itself replaced."""
+"""Exit code of an attempt that is no longer wanted."""
+MAY_PASS = (ClusterError, WeightSyncError)
+"""Our own errors that another attempt may not meet."""
 
 
 def main() -> None:
@@ -42,8 +47,8 @@ def main() -> None:
 async def _supervise(folder: RunFolder, number: int) -> int:
     """Run the attempt and tell the control plane how it ended; the exit code.
 
-    An error that another attempt would meet again is reported as ``failed`` and is final. A lost
-    actor or node only ends this process: the control plane then starts the next attempt.
+    An error that another attempt would meet again is reported as ``failed`` and is final. Any other
+    is reported as ``lost``, and the control plane starts the next attempt when this process ends.
     """
     job = folder.path.name
     control = ControlPlaneSink(
@@ -54,17 +59,15 @@ async def _supervise(folder: RunFolder, number: int) -> int:
     running = asyncio.create_task(_run(folder, number, control))
     try:
         await _until_done_or_called_off(running, control)
-        if running.cancelled() or control.fenced:
+        if control.fenced or not running.done() or running.cancelled():
             return EXIT_FENCED
         control.event("finished", {"summary": running.result().summary})
         return 0
-    except (ClusterError, WeightSyncError) as error:
-        control.event("log", {"message": f"this attempt is lost: {error}"})
-        print(error, file=sys.stderr)
-        return 1
-    except RkdError as error:
-        control.event("failed", {"message": str(error)})
-        print(error, file=sys.stderr)
+    except Exception as error:
+        final = isinstance(error, RkdError) and not isinstance(error, MAY_PASS)
+        message = str(error) if isinstance(error, RkdError) else f"{type(error).__name__}: {error}"
+        control.event("failed" if final else "lost", {"message": message})
+        traceback.print_exc()
         return 1
     finally:
         await asyncio.to_thread(control.close)
@@ -86,20 +89,29 @@ async def _run(folder: RunFolder, number: int, control: ControlPlaneSink) -> Rep
     job = folder.path.name
     spec = JobSpec.model_validate_json(folder.spec.read_bytes())
     control.event("started", {"attempt": number, "steps": spec.steps})
-    resume = os.environ.get("RKD_RESUME_FROM")
-    setup = prepare(folder.path, number, spec)
+    resume = _checkpoint(folder, os.environ.get("RKD_RESUME_FROM"), control)
+    setup = prepare(folder.path, number, spec, transfer_for(spec.resources))
+    prompts = await asyncio.to_thread(checked_prompts, setup, resume, control)
     ray.init(address="auto", namespace=NAMESPACE, log_to_driver=True)
     control.event("log", {"message": "starting engine, teacher and learner"})
     work = await start_workforce(setup)
     metrics = JsonlSink(folder.attempt(number).metrics)
-    sinks: list[Sink] = [metrics, control, RayMetricsSink(job)]
+    sink = Sinks([metrics, control, RayMetricsSink(job)])
     try:
-        return await run_attempt(
-            Attempt(setup, work, folder, sinks, Path(resume) if resume else None)
-        )
+        return await run_attempt(Attempt(setup, prompts, work, folder, sink, resume))
     finally:
         await work.close()
         metrics.close()
+
+
+def _checkpoint(folder: RunFolder, accepted: str | None, control: ControlPlaneSink) -> Path | None:
+    """Where to go on. While the control plane was away a run may have written newer checkpoints and
+    dropped the one that was accepted last."""
+    if accepted is None or (Path(accepted) / MANIFEST).is_file():
+        return Path(accepted) if accepted else None
+    newest = folder.latest_checkpoint()
+    control.event("log", {"message": f"{accepted} is gone: going on from {newest or 'the start'}"})
+    return newest
 
 
 if __name__ == "__main__":

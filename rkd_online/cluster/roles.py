@@ -24,14 +24,16 @@ CONTROL_TIMEOUT = 60.0
 class ActorRole:
     """A handle with the verbs that every worker has."""
 
-    def __init__(self, actor: Any, name: str, work_timeout: float) -> None:
+    def __init__(self, actor: Any, name: str, timeout: float, *setup: Any) -> None:
+        """``setup`` is what the actor builds its worker from; it begins at once."""
         self._actor = actor
         self._name = name
-        self._timeout = work_timeout
+        self._timeout = timeout
+        self._started = actor.start.remote(*setup)
 
-    async def ready(self, timeout: float) -> None:
-        """Wait until the actor's constructor has ended."""
-        await answer(self._actor.ready.remote(), f"actor {self._name} starting", timeout)
+    async def ready(self) -> None:
+        """Wait until the actor has built its worker."""
+        await answer(self._started, f"start on actor {self._name}", self._timeout)
 
     async def busy_spans(self) -> list[BusySpan]:
         spans: list[BusySpan] = await self._call("busy_spans", timeout=CONTROL_TIMEOUT)

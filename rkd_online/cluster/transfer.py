@@ -4,7 +4,9 @@ import socket
 from typing import Any
 
 import ray
+from ray.exceptions import GetTimeoutError
 
+from rkd_online.errors import WeightSyncError
 from rkd_online.weights.transfer import Rendezvous
 
 VERB_TIMEOUT = 300.0
@@ -44,7 +46,12 @@ class GeneratorsClient:
             actor.transfer.remote(verb, *args)
             for actor, args in zip(self._actors, arguments, strict=True)
         ]
-        ray.get(calls, timeout=VERB_TIMEOUT)
+        try:
+            ray.get(calls, timeout=VERB_TIMEOUT)
+        except GetTimeoutError:
+            raise WeightSyncError(
+                f"{len(calls)} generators did not all answer {verb} within {VERB_TIMEOUT:.0f} s"
+            ) from None
 
 
 def free_rendezvous(receivers: int) -> Rendezvous:

@@ -74,9 +74,9 @@ async def evaluate(
     except TimeoutError as error:
         judged = sum(task.done() and not task.cancelled() for task in judging)
         raise ClusterError(
-            f"evaluation waited {timeout_seconds} s for {len(requests)} prompts: {len(judging)} "
-            f"were answered, {judged} judged; set fewer "
-            "evaluation.prompts or a longer rollout.timeout_seconds"
+            f"an evaluation waited {timeout_seconds:g} s for {len(requests)} prompts: "
+            f"{len(judging)} were answered, {judged} judged; set fewer evaluation.prompts or a "
+            "longer evaluation.timeout_seconds"
         ) from error
     finally:
         for task in judging:

@@ -8,6 +8,17 @@ from pydantic import AwareDatetime, Field, NonNegativeFloat, NonNegativeInt
 from rkd_online.evaluation.measurement import Compared, Measurement, PassAt1, Record
 
 
+class NamedCheckpoints(Record):
+    """Where to find the two checkpoints that a user asks for, relative to the report's folder."""
+
+    last: str
+    """After the last step: the one that the report measured."""
+    best: str
+    """The best by ``best_by``."""
+    best_by: str
+    """The job's ``checkpoint.best_metric``."""
+
+
 class Report(Record):
     """``report.json``."""
 
@@ -37,6 +48,8 @@ class Report(Record):
     """Share of answers that were cut at the token limit."""
     by_difficulty: Compared[dict[str, PassAt1]]
     """pass@1 of each difficulty group."""
+    checkpoints: NamedCheckpoints
+    """The last and the best."""
     stage_seconds: dict[str, NonNegativeFloat]
     """Time by stage over all steps."""
     loop_share: NonNegativeFloat

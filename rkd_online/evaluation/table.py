@@ -20,7 +20,10 @@ def render_report(report: Report) -> RenderableType:
         f"{report.steps:,} steps in {report.training_seconds:,.0f} s, "
         f"{report.rollouts:,} rollouts, {report.completion_tokens:,} completion tokens\n"
     )
-    head = Text.assemble("\n", (report.summary, "bold"), "\n", (cost, "dim"))
+    kept = f"checkpoints: {report.checkpoints.last} (last)\n"
+    if report.checkpoints.best != report.checkpoints.last:
+        kept += f"{report.checkpoints.best} (best by {report.checkpoints.best_by})\n"
+    head = Text.assemble("\n", (report.summary, "bold"), "\n", (cost + kept, "dim"))
     parts: list[RenderableType] = [head, _models(report)]
     if len(report.by_difficulty.student_before) > 1:
         parts.append(_difficulties(report))

@@ -24,6 +24,9 @@ from rkd_online.types import (
     token_ids,
 )
 
+LOADED: WeightVersion = 0
+"""The version of the weights that an engine starts with."""
+
 STEP_TOKENS = 8192
 """Prompt tokens that one engine step takes in, unless a single prompt is longer."""
 
@@ -33,7 +36,7 @@ class Engine:
 
     def __init__(self, settings: EngineSettings) -> None:
         self._settings = settings
-        self._thread = EngineThread(lambda: _build(settings))
+        self._thread = EngineThread(lambda: _build(settings), model=settings.model)
 
     def sample(
         self,
@@ -42,7 +45,7 @@ class Engine:
         on_error: Callable[[BaseException], object],
     ) -> None:
         """Enqueue every sibling of every request at once; ``on_rollout(group_id, rollout)`` is
-        called on the engine's thread as each ends."""
+        called on the engine's thread as each ends, ``on_error`` for each that is refused."""
         self._thread.submit(
             [
                 EngineRequest(
@@ -130,7 +133,7 @@ def _build(settings: EngineSettings) -> LLMEngine:
         use_tqdm_on_load=False,
     )
     engine = LLMEngine.from_engine_args(args, enable_multiprocessing=False)
-    engine.set_weight_version(str(settings.version))
+    engine.set_weight_version(str(LOADED))
     return engine
 
 

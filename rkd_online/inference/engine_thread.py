@@ -1,8 +1,9 @@
 """One thread that owns a vLLM engine: it steps, and every other operation runs between two steps.
 
 Consumes commands from a queue; produces finished outputs through each request's callback. While
-nothing runs it waits for the next command. An error in a step ends the thread and fails every
-pending and later command with that error. The engines of one process take turns.
+nothing runs it waits for the next command. A request that vLLM refuses fails alone; any other error
+ends the thread and fails every pending and later command with that error. The engines of one
+process take turns.
 """
 
 import queue
@@ -10,13 +11,15 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
+from vllm.exceptions import VLLMClientError
 from vllm.outputs import RequestOutput
 from vllm.sampling_params import SamplingParams
 from vllm.v1.engine.llm_engine import LLMEngine
 
-from rkd_online.errors import ClusterError
+from rkd_online.errors import ClusterError, ModelError
 
 T = TypeVar("T")
 
@@ -45,7 +48,9 @@ class _Operation:
 class EngineThread:
     """Starts the engine and steps it until ``close``."""
 
-    def __init__(self, build: Callable[[], LLMEngine], *, start_timeout: float = 300.0) -> None:
+    def __init__(
+        self, build: Callable[[], LLMEngine], *, model: Path, start_timeout: float = 300.0
+    ) -> None:
         self._build = build
         self._commands: queue.SimpleQueue[_Operation | None] = queue.SimpleQueue()
         self._running: dict[str, EngineRequest] = {}
@@ -54,7 +59,7 @@ class EngineThread:
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._main, name="rkd-engine", daemon=True)
         self._thread.start()
-        self.call(lambda engine: None).result(start_timeout)
+        self._wait_for_start(model, start_timeout)
 
     def call(self, operation: Callable[[LLMEngine], T]) -> "Future[T]":
         """Run ``operation`` on the engine's thread, between two steps."""
@@ -73,8 +78,13 @@ class EngineThread:
             for request in requests:
                 key = str(self._next_id)
                 self._next_id += 1
-                engine.add_request(key, {"prompt_token_ids": request.prompt_ids}, request.params)
-                self._running[key] = request
+                prompt = {"prompt_token_ids": request.prompt_ids}
+                try:
+                    engine.add_request(key, prompt, request.params)
+                except VLLMClientError as error:
+                    request.on_error(_refusal(request, error))
+                else:
+                    self._running[key] = request
 
         def report(done: "Future[None]") -> None:
             error = done.exception()
@@ -90,6 +100,19 @@ class EngineThread:
         self._thread.join(timeout)
         if self._thread.is_alive():
             raise ClusterError(f"the engine's thread did not end within {timeout:.0f} s")
+
+    def _wait_for_start(self, model: Path, timeout: float) -> None:
+        started = self.call(lambda engine: None)
+        try:
+            started.result(timeout)
+        except TimeoutError as error:
+            if started.done():
+                raise
+            self._commands.put(None)
+            raise ClusterError(
+                f"the engine of {model} did not start within {timeout:g} s: its weights are not "
+                "loaded or its kernels not compiled; look at the load of its node and at its disk"
+            ) from error
 
     def _main(self) -> None:
         try:
@@ -139,3 +162,10 @@ class EngineThread:
             command = self._commands.get()
             if command is not None:
                 command.result.set_exception(error)
+
+
+def _refusal(request: EngineRequest, error: VLLMClientError) -> ModelError:
+    return ModelError(
+        f"the engine refuses a request of {len(request.prompt_ids)} prompt tokens and at most "
+        f"{request.params.max_tokens} new ones: {error}"
+    )

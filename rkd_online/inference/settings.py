@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from rkd_online.types import WeightVersion
 from rkd_online.weights.transfer import Transfer
 
 
@@ -19,4 +18,3 @@ class EngineSettings:
     kv_cache_bytes: int
     device: Literal["cpu", "cuda"]
     transfer: Transfer
-    version: WeightVersion = 0

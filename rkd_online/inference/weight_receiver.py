@@ -6,8 +6,8 @@ wrote whole (on one machine: in shared memory), and loads it layer by layer.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import torch
 from safetensors import safe_open
 from vllm.distributed.weight_transfer.base import (
     WeightTransferEngine,
@@ -15,6 +15,10 @@ from vllm.distributed.weight_transfer.base import (
     WeightTransferUpdateInfo,
 )
 from vllm.distributed.weight_transfer.factory import WeightTransferEngineFactory
+from vllm.model_executor.layers.vocab_parallel_embedding import (
+    ParallelLMHead,
+    VocabParallelEmbedding,
+)
 from vllm.model_executor.model_loader.reload import (
     finalize_layerwise_reload,
     initialize_layerwise_reload,
@@ -45,7 +49,8 @@ class FileWeightReceiver(WeightTransferEngine[FileInitInfo, FileUpdateInfo]):
         """A file needs no connection."""
 
     def start_weight_update(self) -> None:
-        """Put the model's layers into their checkpoint form."""
+        """Put the model's layers into their checkpoint form, in which a tied head is untied."""
+        self._tied = tied_heads(self.model)
         initialize_layerwise_reload(self.model)
 
     def update_weights(self, update_info: dict[str, str]) -> None:
@@ -60,22 +65,36 @@ class FileWeightReceiver(WeightTransferEngine[FileInitInfo, FileUpdateInfo]):
     def finish_weight_update(self) -> None:
         """Pack the layers for the CPU kernels again, the tied head included."""
         finalize_layerwise_reload(self.model, self.model_config)
-        repack_tied_head(self.model)
+        for head, embedding in self._tied:
+            repack_tied_head(head, embedding)
 
     def shutdown(self) -> None:
         """Nothing is held."""
 
 
-def repack_tied_head(model: Any) -> None:
+def tied_heads(
+    model: torch.nn.Module,
+) -> list[tuple[ParallelLMHead, VocabParallelEmbedding]]:
+    """Each head that has its weight from an embedding, wherever a model keeps the two; none in a
+    model without a head of its own, which computes its logits with the embedding itself."""
+    layers = [layer for layer in model.modules() if isinstance(layer, VocabParallelEmbedding)]
+    return [
+        (head, embedding)
+        for head in layers
+        for embedding in layers
+        if isinstance(head, ParallelLMHead)
+        and embedding is not head
+        and embedding.weight is head.weight
+    ]
+
+
+def repack_tied_head(head: ParallelLMHead, embedding: VocabParallelEmbedding) -> None:
     """Give a tied head the new embedding.
 
     On CPU the head keeps a packed copy of its own, which a reload leaves at the old weights: the
     log-probs are then silently wrong.
     """
-    if not model.config.tie_word_embeddings:
-        return
-    head = model.lm_head
-    head.weight = model.model.embed_tokens.weight
+    head.weight = embedding.weight
     head.quant_method.process_weights_after_loading(head)
 
 

@@ -1,11 +1,15 @@
 """Where reports and events of a run go. A sink that fails never stops a job."""
 
 import json
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Protocol
 
 from rkd_online.types import StepReport
+
+log = logging.getLogger(__name__)
 
 
 class Sink(Protocol):
@@ -22,6 +26,33 @@ class Sink(Protocol):
     def close(self) -> None:
         """No more is coming."""
         ...
+
+
+class Sinks:
+    """Several sinks behind the face of one. What one of them raises is logged, and the job and the
+    other sinks go on."""
+
+    def __init__(self, sinks: Sequence[Sink]) -> None:
+        self._sinks = sinks
+
+    def report(self, report: StepReport) -> None:
+        """Hand on one step's report."""
+        self._tell(lambda sink: sink.report(report))
+
+    def event(self, type: str, data: dict[str, object]) -> None:
+        """Hand on an event."""
+        self._tell(lambda sink: sink.event(type, data))
+
+    def close(self) -> None:
+        """No more is coming."""
+        self._tell(lambda sink: sink.close())
+
+    def _tell(self, words: Callable[[Sink], None]) -> None:
+        for sink in self._sinks:
+            try:
+                words(sink)
+            except Exception:
+                log.exception("%s does not take a report; the job goes on", type(sink).__name__)
 
 
 class JsonlSink:

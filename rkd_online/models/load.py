@@ -43,14 +43,13 @@ def load_causal_lm(
     *,
     dtype: torch.dtype = torch.float32,
     device: str = "cpu",
-    attn_implementation: str = "sdpa",
 ) -> PreTrainedModel:
     """The model in evaluation mode. Reads safetensors alone and runs no code of the folder."""
     try:
         model = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=dtype,
-            attn_implementation=attn_implementation,
+            attn_implementation=_attention(folder),
             use_safetensors=True,
             trust_remote_code=False,
             local_files_only=True,
@@ -74,6 +73,13 @@ def context_length(folder: Path) -> int:
 def vocabulary_size(folder: Path) -> int:
     """Rows of a model's embedding, padding included."""
     return int(_text_config(folder).vocab_size)
+
+
+def _attention(folder: Path) -> str:
+    """torch's fused attention, except where a model caps the logits of its attention, as Gemma-2
+    does: the fused one ignores the cap without a word, and the engine heeds it."""
+    cap = getattr(_text_config(folder), "attn_logit_softcapping", None)
+    return "sdpa" if cap is None else "eager"
 
 
 def _text_config(folder: Path) -> PreTrainedConfig:

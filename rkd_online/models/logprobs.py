@@ -12,6 +12,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from rkd_online.errors import ModelError
+from rkd_online.models.log_softmax import chosen_logprobs, entropies
 from rkd_online.types import TokenIds
 
 
@@ -36,7 +37,7 @@ def completion_logprobs(
     exactly 0 right of a shorter one. Carries gradient where gradients are enabled.
     """
     window = _window(sequences, pad_id, model.device)
-    return window.align(_chosen(_log_distribution(model, window, temperature), window))
+    return window.align(_chosen(_logits(model, window), window, temperature))
 
 
 def completion_statistics(
@@ -48,10 +49,11 @@ def completion_statistics(
 ) -> CompletionStatistics:
     """``completion_logprobs``, and of the same forward each token's entropy over the vocabulary."""
     window = _window(sequences, pad_id, model.device)
-    distribution = _log_distribution(model, window, temperature)
-    with torch.no_grad():
-        entropy = torch.special.entr(distribution.exp()).sum(-1)
-    return CompletionStatistics(window.align(_chosen(distribution, window)), window.align(entropy))
+    logits = _logits(model, window)
+    entropy = entropies(logits.flatten(0, 1), temperature).view(logits.shape[:2])
+    return CompletionStatistics(
+        window.align(_chosen(logits, window, temperature)), window.align(entropy)
+    )
 
 
 def sequence_mask(lengths: Sequence[int], device: torch.device | str = "cpu") -> Tensor:
@@ -103,8 +105,8 @@ def _window(
     )
 
 
-def _log_distribution(model: PreTrainedModel, window: _Window, temperature: float) -> Tensor:
-    """Log-softmax over the vocabulary V at every column of the window: float32 [B, K, V]."""
+def _logits(model: PreTrainedModel, window: _Window) -> Tensor:
+    """Logits over the vocabulary V at every column of the window: [B, K, V], as the model's."""
     rows, length = window.ids.shape
     columns = torch.arange(window.first, length - 1, device=window.ids.device)
     logits = model(
@@ -119,8 +121,10 @@ def _log_distribution(model: PreTrainedModel, window: _Window, temperature: floa
             f"{tuple(logits.shape)} where {len(columns)} columns were asked for; use a model whose "
             "forward takes it"
         )
-    return torch.log_softmax(logits.float() / temperature, dim=-1)
+    assert isinstance(logits, Tensor)
+    return logits
 
 
-def _chosen(distribution: Tensor, window: _Window) -> Tensor:
-    return distribution.gather(-1, window.targets.unsqueeze(-1)).squeeze(-1)
+def _chosen(logits: Tensor, window: _Window, temperature: float) -> Tensor:
+    rows, targets = logits.flatten(0, 1), window.targets.flatten()
+    return chosen_logprobs(rows, targets, temperature).view(window.targets.shape)

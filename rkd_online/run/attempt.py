@@ -1,6 +1,5 @@
 """One attempt of a job, from its first weight version to its report."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,8 +7,8 @@ from rkd_online.evaluation.measurement import Measurement
 from rkd_online.evaluation.plot import draw_report
 from rkd_online.evaluation.report import Report
 from rkd_online.generation.pool import GeneratorPool
-from rkd_online.metrics.sinks import Sink, read_reports
-from rkd_online.run.checkpoints import CheckpointKeeper
+from rkd_online.metrics.sinks import Sink, Sinks, read_reports
+from rkd_online.run.checkpoints import CheckpointKeeper, named_checkpoints, step_of
 from rkd_online.run.evaluator import Evaluator
 from rkd_online.run.loop import Roles, train
 from rkd_online.run.prompts import PromptStream
@@ -27,22 +26,32 @@ class Attempt:
     """What an attempt works with. ``resume_from`` is a checkpoint, None for a new start."""
 
     setup: JobSetup
+    prompts: PromptStream
     work: Workforce
     folder: RunFolder
-    sinks: Sequence[Sink]
+    sink: Sink
     resume_from: Path | None
 
     def log(self, message: str) -> None:
         """Tell whoever watches what is going on."""
-        for sink in self.sinks:
-            sink.event("log", {"message": message})
+        self.sink.event("log", {"message": message})
+
+
+def checked_prompts(setup: JobSetup, resume_from: Path | None, sink: Sink) -> PromptStream:
+    """The prompts of an attempt, each of them rendered once: one that does not fit is an error now
+    and not at its step."""
+    prompts = PromptStream(setup)
+    done = 0 if resume_from is None else step_of(resume_from)
+    count = prompts.check(done)
+    sink.event("log", {"message": f"{count:,} prompts fit"})
+    return prompts
 
 
 async def run_attempt(attempt: Attempt) -> Report:
     """Measure the student, train it, measure student and teacher, write the report."""
     spec = attempt.setup.spec
     policy = GeneratorPool(attempt.work.generators)
-    prompts = PromptStream(attempt.setup)
+    prompts = attempt.prompts
     evaluator = Evaluator(spec, prompts, attempt.work.scorer, policy, attempt.folder.evaluations)
     roles = _roles(attempt, policy, prompts, evaluator)
     done = await _start(attempt, roles)
@@ -64,18 +73,20 @@ def _roles(
     spec, work = attempt.setup.spec, attempt.work
     own = attempt.folder.attempt(attempt.setup.attempt)
     workers = [*work.generators, work.scorer, work.learner]
+    keeper = CheckpointKeeper(own.checkpoints, work.learner, spec.checkpoint, attempt.sink)
+    sink = Sinks([keeper, attempt.sink])
     return Roles(
         prompts=prompts,
         generator=policy,
         scorer=work.scorer,
         learner=work.learner,
         publisher=WeightPublisher(
-            work.learner, work.generators, timeout_seconds=spec.rollout.timeout_seconds
+            work.learner, work.generators, timeout_seconds=spec.resources.timeout_seconds
         ),
         records=own,
         validation=evaluator,
-        checkpoints=CheckpointKeeper(own.checkpoints, work.learner, spec.checkpoint, attempt.sinks),
-        reporter=StepReporter(workers, attempt.sinks, correct_at=spec.correct_at),
+        checkpoints=keeper,
+        reporter=StepReporter(workers, sink, correct_at=spec.correct_at),
     )
 
 
@@ -85,7 +96,7 @@ async def _start(attempt: Attempt, roles: Roles) -> WeightVersion:
     The first publish also shows that vLLM computes with the policy as transformers does.
     """
     if attempt.resume_from is None:
-        await roles.checkpoints.save(0, {})
+        await roles.checkpoints.save(0)
         await roles.publisher.publish()
         return 0
     attempt.log(f"resuming from {attempt.resume_from}")
@@ -112,7 +123,14 @@ def _report(
     attempt: Attempt, before: Measurement, after: Measurement, teacher: Measurement | None
 ) -> Report:
     steps = read_reports([one.metrics for one in attempt.folder.attempts()])
-    report = make_report(attempt.setup, steps, before=before, after=after, teacher=teacher)
+    report = make_report(
+        attempt.setup,
+        steps,
+        named_checkpoints(attempt.folder, steps, attempt.setup.spec.checkpoint),
+        before=before,
+        after=after,
+        teacher=teacher,
+    )
     draw_report(report, steps, attempt.folder.plot)
     write_whole(attempt.folder.report, report.model_dump_json(indent=2) + "\n")
     return report

@@ -1,12 +1,15 @@
 """Checkpoints of one attempt: written by the learner, announced when whole, pruned."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from rkd_online.evaluation.report import NamedCheckpoints
 from rkd_online.learning.retention import prune
 from rkd_online.metrics.sinks import Sink
+from rkd_online.run.records import RunFolder
 from rkd_online.run.roles import Learner
 from rkd_online.spec.training import CheckpointSpec
+from rkd_online.types import StepReport, WeightVersion
 
 
 def checkpoint_name(step: int) -> str:
@@ -14,28 +17,72 @@ def checkpoint_name(step: int) -> str:
     return f"step-{step:06d}"
 
 
-class CheckpointKeeper:
-    """Saves what a resumed run needs and keeps what the policy says."""
+def step_of(checkpoint: Path) -> int:
+    """The step that a checkpoint was written after."""
+    return int(checkpoint.name.removeprefix("step-"))
 
-    def __init__(
-        self, folder: Path, learner: Learner, policy: CheckpointSpec, sinks: Sequence[Sink]
-    ) -> None:
+
+def values_by_version(reports: Iterable[StepReport], metric: str) -> dict[WeightVersion, float]:
+    """What a metric says of each weight version.
+
+    Validation asks the version that the step made; the rewards of a step are those of the version
+    before, which sampled it.
+    """
+    before = 0 if metric.startswith("validation/") else 1
+    return {
+        report.version - before: report.metrics[metric]
+        for report in reports
+        if metric in report.metrics
+    }
+
+
+def best_step(saved: Iterable[int], values: Mapping[WeightVersion, float]) -> int:
+    """Of the checkpoints after these steps the first with the highest value; 0 if none has one."""
+    return max(
+        (step for step in sorted(saved) if step in values), key=lambda step: values[step], default=0
+    )
+
+
+def named_checkpoints(
+    run: RunFolder, steps: Iterable[StepReport], policy: CheckpointSpec
+) -> NamedCheckpoints:
+    """The last and the best checkpoint of all attempts of a run that reached its end."""
+    saved = run.checkpoints()
+    best = best_step(saved, values_by_version(steps, policy.best_metric))
+    last, best_folder = (str(saved[step].relative_to(run.path)) for step in (max(saved), best))
+    return NamedCheckpoints(last=last, best=best_folder, best_by=policy.best_metric)
+
+
+class CheckpointKeeper:
+    """Saves what a resumed run needs and keeps what the policy says.
+
+    It is one of the run's sinks, since the step reports say which checkpoint is the best.
+    """
+
+    def __init__(self, folder: Path, learner: Learner, policy: CheckpointSpec, sink: Sink) -> None:
         self._folder = folder
         self._learner = learner
         self._policy = policy
-        self._sinks = sinks
-        self._best: tuple[float, int] | None = None
+        self._sink = sink
+        self._saved: list[int] = []
+        self._values: dict[WeightVersion, float] = {}
 
-    async def save(self, step: int, metrics: dict[str, float]) -> None:
+    def report(self, report: StepReport) -> None:
+        """Learn what a step says of a version."""
+        self._values |= values_by_version([report], self._policy.best_metric)
+
+    def event(self, type: str, data: dict[str, object]) -> None:
+        """Events say nothing of a version."""
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    async def save(self, step: int) -> None:
         """Write the checkpoint after ``step``; then drop those that are no longer kept."""
         name = checkpoint_name(step)
         await self._learner.save(self._folder / name, {"step": step})
-        value = metrics.get(self._policy.best_metric)
-        if value is not None and (self._best is None or value > self._best[0]):
-            self._best = (value, step)
-        attempt = self._folder.parent.name
-        for sink in self._sinks:
-            sink.event(
-                "checkpoint", {"step": step, "path": f"attempts/{attempt}/checkpoints/{name}"}
-            )
-        prune(self._folder, keep=self._policy.keep, best=self._best[1] if self._best else 0)
+        self._saved.append(step)
+        path = f"attempts/{self._folder.parent.name}/checkpoints/{name}"
+        self._sink.event("checkpoint", {"step": step, "path": path})
+        best = best_step(self._saved, self._values)
+        prune(self._folder, keep=self._policy.keep, best=best)

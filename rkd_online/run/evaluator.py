@@ -26,8 +26,8 @@ class Evaluator:
         self._policy = policy
         self._folder = folder
 
-    async def validate(self, step: int) -> dict[str, float]:
-        """pass@1 of the policy after ``step`` on the validation split, one sample per prompt."""
+    async def validate(self) -> dict[str, float]:
+        """pass@1 of the policy as it is on the validation split, one sample per prompt."""
         requests = temperature_one(
             self._prompts.held_out("validation", self._spec.evaluation.every_prompts),
             samples=1,
@@ -71,5 +71,5 @@ class Evaluator:
             self._scorer,
             requests,
             correct_at=self._spec.correct_at,
-            timeout_seconds=self._spec.rollout.timeout_seconds,
+            timeout_seconds=self._spec.evaluation.timeout_seconds,
         )

@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import Sequence
 
-from rkd_online.errors import SpecError
+from rkd_online.errors import RecordError, SpecError
 from rkd_online.evaluation.report import Report
-from rkd_online.metrics.sinks import JsonlSink, Sink
-from rkd_online.run.attempt import Attempt, run_attempt
+from rkd_online.locks import exclusive
+from rkd_online.metrics.sinks import JsonlSink, Sink, Sinks
+from rkd_online.run.attempt import Attempt, checked_prompts, run_attempt
 from rkd_online.run.local import LocalWorkforce
 from rkd_online.run.records import RunFolder
 from rkd_online.run.setup import prepare
@@ -24,16 +25,28 @@ async def _run(spec: JobSpec, folder: RunFolder, sinks: Sequence[Sink]) -> Repor
             f"resources.generator.count is {spec.resources.generator.count}: one process holds one "
             "engine; submit the job to a control plane to use several"
         )
-    _same_job(spec, folder)
+    folder.path.mkdir(parents=True, exist_ok=True)
+    with exclusive(folder.path / "run.lock") as free:
+        if not free:
+            raise RecordError(
+                f"another process runs in {folder.path}: wait for it, or choose another --job"
+            )
+        _same_job(spec, folder)
+        return await _run_alone(spec, folder, sinks)
+
+
+async def _run_alone(spec: JobSpec, folder: RunFolder, sinks: Sequence[Sink]) -> Report:
     resume = folder.latest_checkpoint()
     number = len(folder.attempts()) + 1
-    setup = prepare(folder.path, number, spec)
+    setup = prepare(folder.path, number, spec, "file")
     folder.write_spec(spec)
     metrics = JsonlSink(folder.attempt(number).metrics)
+    sink = Sinks([metrics, *sinks])
+    prompts = checked_prompts(setup, resume, sink)
     work = LocalWorkforce(setup)
     try:
         await work.ready()
-        return await run_attempt(Attempt(setup, work, folder, [metrics, *sinks], resume))
+        return await run_attempt(Attempt(setup, prompts, work, folder, sink, resume))
     finally:
         await work.close()
         metrics.close()

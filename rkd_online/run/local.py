@@ -1,5 +1,6 @@
 """All workers in this process, without Ray."""
 
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from rkd_online.inference.environment import prepare_engine_process
@@ -38,7 +39,8 @@ class LocalWorkforce:
         return build_generator(self._setup, model)
 
     async def close(self) -> None:
-        """End all workers."""
-        await self.close_generators()
-        await self.scorer.close()
-        await self.learner.close()
+        """End all workers, those behind one that fails to close too."""
+        async with AsyncExitStack() as closing:
+            closing.push_async_callback(self.learner.close)
+            closing.push_async_callback(self.scorer.close)
+            closing.push_async_callback(self.close_generators)

@@ -40,13 +40,13 @@ class Records(Protocol):
 class Validation(Protocol):
     """The held-out check between steps."""
 
-    async def validate(self, step: int) -> dict[str, float]: ...
+    async def validate(self) -> dict[str, float]: ...
 
 
 class Checkpoints(Protocol):
     """What survives the run."""
 
-    async def save(self, step: int, metrics: dict[str, float]) -> None: ...
+    async def save(self, step: int) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +88,12 @@ async def train(roles: Roles, spec: JobSpec, *, done: int) -> None:
         metrics = update.metrics | {"weights/probe_difference": probe}
         if spec.evaluation.every and step % spec.evaluation.every == 0:
             with clock.stage("evaluate"):
-                metrics |= await roles.validation.validate(step)
-        metrics = await roles.reporter.step(step, age, groups, metrics, clock)
+                metrics |= await roles.validation.validate()
+        await roles.reporter.step(step, age, groups, metrics, clock)
         clock = StageClock()
         if step % spec.checkpoint.every == 0 or step == spec.steps:
             with clock.stage("checkpoint"):
-                await roles.checkpoints.save(step, metrics)
+                await roles.checkpoints.save(step)
 
 
 async def sample_and_score(

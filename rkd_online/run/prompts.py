@@ -28,11 +28,26 @@ class PromptStream:
     def requests(self, step: int) -> list[SamplingRequest]:
         """The groups of step ``step``, which counts from 1."""
         count = self._spec.rollout.prompts_per_step
-        indices, _ = self._order.take((step - 1) * count, count)
+        indices = self._order.take((step - 1) * count, count)
         prompts = [self._item("train", index) for index in indices]
         return training_requests(
             prompts, step=step, seed=self._spec.seed, rollout=self._spec.rollout
         )
+
+    def check(self, done: int) -> int:
+        """Render every prompt that is still to come after step ``done``; returns their number.
+
+        Raises TaskError for one that does not fit, before anything is loaded or trained.
+        """
+        count = self._spec.rollout.prompts_per_step
+        order = self._order.take(done * count, (self._spec.steps - done) * count)
+        training = set(order)
+        for index in training:
+            self._item("train", index)
+        validation = self._spec.evaluation.every_prompts if self._spec.evaluation.every else 0
+        held_out = self.held_out("validation", validation)
+        held_out += self.held_out("test", self._spec.evaluation.prompts)
+        return len(training) + len(held_out)
 
     def held_out(self, split: Split, count: int) -> list[PromptItem]:
         """The first ``count`` prompts of a split, or all of it where it is smaller."""

@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from rkd_online.errors import RecordError
 from rkd_online.spec.job import JobSpec
 from rkd_online.types import ScoredGroup, TrainingBatch, UpdateResult
 
@@ -49,6 +50,14 @@ class RunFolder:
         """Keep the resolved spec."""
         write_whole(self.spec, spec.model_dump_json(indent=2) + "\n")
 
+    def checkpoints(self) -> dict[int, Path]:
+        """Every whole checkpoint by its step; of two after one step that of the later attempt."""
+        return {
+            int(path.parent.name.removeprefix("step-")): path.parent
+            for attempt in self.attempts()
+            for path in sorted(attempt.checkpoints.glob("step-*/manifest.json"))
+        }
+
     def latest_checkpoint(self) -> Path | None:
         """The newest whole checkpoint of the newest attempt that has one beyond step 0."""
         for attempt in reversed(self.attempts()):
@@ -73,4 +82,9 @@ class AttemptFolder:
         from rkd_online.run.rollout_table import write_rollouts
 
         path = self.path / "rollouts" / f"step-{batch.step:06d}.parquet"
-        write_rollouts(path, groups, batch, update)
+        try:
+            write_rollouts(path, groups, batch, update)
+        except OSError as error:
+            raise RecordError(
+                f"cannot write {path}: {error.strerror}; make room there, then run the job again"
+            ) from error

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from rkd_online.batching.statistics import batch_metrics
 from rkd_online.metrics.busy import BusySpan, covered_seconds
+from rkd_online.metrics.sinks import Sink
 from rkd_online.run.stages import StageClock
 from rkd_online.types import ScoredGroup, StepReport
 
@@ -19,22 +20,12 @@ class Busy(Protocol):
         ...
 
 
-class Sink(Protocol):
-    """Where reports go. A sink that fails never stops a job."""
-
-    def report(self, report: StepReport) -> None:
-        """Take one step's report."""
-        ...
-
-
 class StepReporter:
-    """Makes each step's report and hands it to the sinks."""
+    """Makes each step's report and hands it on."""
 
-    def __init__(
-        self, workers: Sequence[Busy], sinks: Sequence[Sink], *, correct_at: float
-    ) -> None:
+    def __init__(self, workers: Sequence[Busy], sink: Sink, *, correct_at: float) -> None:
         self._workers = workers
-        self._sinks = sinks
+        self._sink = sink
         self._correct_at = correct_at
 
     async def step(
@@ -44,8 +35,8 @@ class StepReporter:
         groups: Sequence[ScoredGroup],
         metrics: dict[str, float],
         clock: StageClock,
-    ) -> dict[str, float]:
-        """Report one step; returns all its metrics."""
+    ) -> None:
+        """Report one step."""
         spans = await asyncio.gather(*(worker.busy_spans() for worker in self._workers))
         ended = time.time()
         seconds = ended - clock.started
@@ -57,10 +48,7 @@ class StepReporter:
             | {"loop/share": 1 - covered_seconds(busy, clock.started, ended) / seconds}
         )
         timings = clock.seconds | {"step": seconds}
-        report = StepReport(step, step, staleness, timings, whole)
-        for sink in self._sinks:
-            sink.report(report)
-        return whole
+        self._sink.report(StepReport(step, step, staleness, timings, whole))
 
 
 def throughput(

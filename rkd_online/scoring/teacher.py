@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
+from rkd_online.batching.pack import micro_batches
 from rkd_online.types import Logprobs, TokenIds, logprobs
 
 if TYPE_CHECKING:
@@ -22,10 +23,21 @@ class Teacher(Protocol):
     async def close(self) -> None: ...
 
 
+FORWARD_TOKENS: Final = 16_384
+"""Tokens, padding included, in one forward pass, unless a single sequence is longer."""
+
+
+def forward_passes(lengths: Sequence[int], token_budget: int) -> list[list[int]]:
+    """Which sequences of a group share a forward pass: a function of their lengths alone, so that
+    a resumed run splits as the first did."""
+    packed = micro_batches(lengths, max(token_budget, *lengths))
+    return [sorted(chosen) for chosen in packed]
+
+
 class TransformersTeacher:
     """A plain forward pass. Applies the rollout's temperature, as the learner does.
 
-    One group is one forward, so the numbers do not depend on which groups wait together.
+    A group shares no forward with another, so the numbers do not depend on which wait together.
     """
 
     def __init__(self, model: Path, *, temperature: float, device: str, threads: int) -> None:
@@ -41,6 +53,15 @@ class TransformersTeacher:
         self, prompt_ids: TokenIds, completions: Sequence[TokenIds]
     ) -> list[Logprobs]:
         """See Teacher. Runs in this thread: a scorer has nothing else to do."""
+        lengths = [len(prompt_ids) + len(completion) for completion in completions]
+        found: dict[int, Logprobs] = {}
+        for chosen in forward_passes(lengths, FORWARD_TOKENS):
+            found |= zip(
+                chosen, self._forward(prompt_ids, [completions[i] for i in chosen]), strict=True
+            )
+        return [found[index] for index in range(len(completions))]
+
+    def _forward(self, prompt_ids: TokenIds, completions: Sequence[TokenIds]) -> list[Logprobs]:
         import torch
 
         from rkd_online.models.logprobs import completion_logprobs

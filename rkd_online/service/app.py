@@ -7,6 +7,7 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from rkd_online import __version__
@@ -28,12 +29,11 @@ def create_app(
 ) -> FastAPI:
     """An app with its own database connections; Ray's Jobs API unless a launcher is given."""
     services = _services(settings, launcher or RayJobs(settings), now)
-    app = FastAPI(
+    app = FastAPIOffline(  # its /docs loads no script from elsewhere into this origin
         title="rkd_online",
         summary="Online distillation of reasoning models: jobs, their events and reports.",
         version=__version__,
         lifespan=_lifespan,
-        docs_url=None,  # FastAPI's pages load scripts from elsewhere into this origin
         redoc_url=None,
     )
     app.state.services = services

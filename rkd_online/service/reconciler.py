@@ -78,7 +78,7 @@ class Reconciler:
     async def _start_queued(self) -> None:
         async with self._database.write() as session:
             free = self._settings.max_running_jobs - len(await jobs.holding(session))
-            waiting = await jobs.queued(session, max(free, 0))
+            waiting = await jobs.claim(session, max(free, 0))
             begun = [(job, attempts.begin(session, job, self._now())) for job in waiting]
         for job, _ in begun:
             self._bell.ring(job.id)

@@ -18,7 +18,7 @@ def job_record(services: Services, job: JobRow) -> JobRecord:
         attempt=job.attempt,
         progress=Progress.model_validate(job.progress) if job.progress else None,
         checkpoint=Checkpoint.model_validate(job.checkpoint) if job.checkpoint else None,
-        error=job.error,
+        error=_error(services, job),
         links=_links(services, job),
     )
 
@@ -26,6 +26,20 @@ def job_record(services: Services, job: JobRow) -> JobRecord:
 def event_record(row: EventRow) -> Event:
     """An event."""
     return Event(number=row.number, at=row.at, type=row.type, attempt=row.attempt, data=row.data)
+
+
+def _error(services: Services, job: JobRow) -> str | None:
+    """A job that has failed stays so, but its weights can be gone on from. Those of step 0 are the
+    model it was given, and a run that nobody heard may have pruned what it reported before."""
+    if job.error is None or not job.checkpoint or job.checkpoint["step"] == 0:
+        return job.error
+    path = services.settings.job_dir(job.id) / job.checkpoint["path"]
+    if not path.is_dir():
+        return job.error
+    return (
+        f"{job.error}\nThe newest checkpoint is {path}: submit a job with policy.model set to it "
+        "to go on from its weights"
+    )
 
 
 def _links(services: Services, job: JobRow) -> Links:

@@ -87,9 +87,10 @@ class CheckpointWritten(Numbered):
 
 
 class Told(Numbered):
-    """A line for people. ``failed`` ends the job: another run would meet the same error."""
+    """A line for people. ``failed`` ends the job: another run would meet the same error. ``lost``
+    is why this run is about to end, where another one may get further."""
 
-    type: Literal["log", "failed"]
+    type: Literal["log", "lost", "failed"]
     """Names this event."""
     data: Message
     """The text."""

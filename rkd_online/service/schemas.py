@@ -112,7 +112,7 @@ class JobRecord(Answer):
     checkpoint: Checkpoint | None
     """The checkpoint from which it would go on."""
     error: str | None
-    """Why it failed."""
+    """Why it failed, and from which checkpoint another job can go on."""
     links: Links
     """Where to look further."""
 
@@ -125,7 +125,8 @@ class Event(Answer):
     at: datetime
     """When it was stored."""
     type: str
-    """``status``, ``attempt_lost``, ``launch_delayed`` or the type of a run's report."""
+    """``status``, ``attempt_lost``, ``launch_delayed`` or the type of a run's report. ``lost`` is
+    a run's own word for why it ends; ``attempt_lost``, with that as its cause, follows."""
     attempt: int
     """The attempt it belongs to; 0 before the first."""
     data: dict[str, Any]

@@ -1,7 +1,6 @@
 """``rkd serve``: the API, and a local Ray beside it where asked for."""
 
 import asyncio
-import fcntl
 import ipaddress
 import logging
 import signal
@@ -14,6 +13,7 @@ from typing import NoReturn
 import uvicorn
 
 from rkd_online.errors import ServiceError
+from rkd_online.locks import exclusive
 from rkd_online.service.app import create_app
 from rkd_online.service.local_ray import LocalRay
 from rkd_online.service.settings import Settings
@@ -112,14 +112,12 @@ def listen(settings: Settings) -> Iterator[socket.socket]:
 def _data_lock(settings: Settings) -> Iterator[None]:
     """Two control planes on one SQLite file would both start its jobs."""
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (settings.data_dir / "serve.lock").open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+    with exclusive(settings.data_dir / "serve.lock") as free:
+        if not free:
             raise ServiceError(
                 f"another control plane uses the data folder {settings.data_dir}: stop it, or "
                 "choose another folder with --data-dir or RKD_DATA_DIR"
-            ) from error
+            )
         yield
 
 

@@ -79,7 +79,7 @@ class Tending:
         async with self._holder.change(attempt, Status.STARTING, Status.RUNNING) as held:
             if held is not None:
                 session, job, row = held
-                attempts.lose(session, job, row, cause, tail, self._now(), most)
+                await attempts.lose(session, job, row, cause, tail, self._now(), most)
                 row.released_at = self._now()
 
     async def _lose_silent(self, attempt: AttemptRow) -> None:
@@ -93,7 +93,7 @@ class Tending:
             cause = self._overdue(row)
             if not cause:  # it reported while its log was fetched
                 return
-            attempts.lose(session, job, row, cause, tail, self._now(), most)
+            await attempts.lose(session, job, row, cause, tail, self._now(), most)
         await self._cluster.ask_to_stop(attempt)
 
     async def _stop(self, attempt: AttemptRow) -> None:

@@ -1,7 +1,7 @@
 """What can be known of a job before anything heavy is loaded."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rkd_online.errors import ModelError, SpecError
@@ -52,6 +52,7 @@ def references(spec: JobSpec) -> dict[str, str]:
 
 
 def _model_problems(spec: JobSpec, folders: Mapping[str, Path]) -> Iterator[str]:
+    models: dict[str, ModelFiles] = {}
     tokenizers: dict[str, TokenizerFiles] = {}
     for role, folder in folders.items():
         try:
@@ -59,11 +60,16 @@ def _model_problems(spec: JobSpec, folders: Mapping[str, Path]) -> Iterator[str]
         except (ModelError, SpecError) as error:
             yield f"{role}.model: {error}"
             continue
+        models[role] = model
         yield from _context_problems(spec, role, model)
         yield from _cache_problems(spec, role, model)
         if tokenizer is not None:
             yield from _vocabulary_problems(role, model, tokenizer)
             tokenizers[role] = tokenizer
+    if models.keys() == references(spec).keys():
+        yield from _micro_batch_problems(spec, models)
+    if len(models) == 2:
+        yield from _embedding_problems(models, tokenizers)
     if "policy" in tokenizers:
         yield from _template_problems(spec.prompt, tokenizers["policy"])
     if len(tokenizers) == 2:
@@ -83,14 +89,43 @@ def _cache_problems(spec: JobSpec, role: str, model: ModelFiles) -> Iterator[str
     """A model in an engine needs room for one sequence of the longest kind."""
     size = spec.resources.generator.kv_cache_mib << 20
     per_token = model.kv_bytes_per_token(FLOAT32_BYTES)
-    longest = spec.rollout.max_prompt_tokens + spec.rollout.max_new_tokens
-    tokens = min(longest, model.context_length or longest)
+    tokens = _longest_sequence(spec, [model])
     if per_token is not None and tokens * per_token > size:
         yield (
             f"resources.generator.kv_cache_mib: {size >> 20} holds {size // per_token:,} tokens of "
             f"the {role}, one sequence may have {tokens:,}: set at least "
             f"{math.ceil(tokens * per_token / 2**20)}, or lower rollout.max_prompt_tokens or "
             "rollout.max_new_tokens"
+        )
+
+
+def _longest_sequence(spec: JobSpec, models: Iterable[ModelFiles]) -> int:
+    """Tokens that one sequence may have: what the job asks for, or what its models take."""
+    asked = spec.rollout.max_prompt_tokens + spec.rollout.max_new_tokens
+    return min([asked, *(model.context_length or asked for model in models)])
+
+
+def _micro_batch_problems(spec: JobSpec, models: Mapping[str, ModelFiles]) -> Iterator[str]:
+    """A sequence is never split over forward passes."""
+    budget, longest = spec.optimizer.micro_batch_tokens, _longest_sequence(spec, models.values())
+    if budget < longest:
+        yield (
+            f"optimizer.micro_batch_tokens: {budget:,} is below one sequence, which may have "
+            f"{longest:,} tokens: set at least {longest}, or lower rollout.max_prompt_tokens or "
+            "rollout.max_new_tokens"
+        )
+
+
+def _embedding_problems(
+    models: Mapping[str, ModelFiles], tokenizers: Mapping[str, TokenizerFiles]
+) -> Iterator[str]:
+    """The policy can sample any of its rows, those that no token has included."""
+    rows, known = models["policy"].vocabulary_size, models["teacher"].vocabulary_size
+    if rows > known >= max((one.size for one in tokenizers.values()), default=0):
+        yield (
+            f"policy.model: its embedding (vocab_size) has {rows} rows, the teacher's {known}: the "
+            f"teacher cannot score ids from {known} on; cut the policy's embedding to {known} rows "
+            "or fewer (transformers' resize_token_embeddings)"
         )
 
 

@@ -91,6 +91,24 @@ class JobSpec(SpecModel):
         return self
 
     @model_validator(mode="after")
+    def _gpus_fit_device(self) -> Self:
+        device, roles = self.resources.device, ("generator", "learner", "scorer")
+        gpus = {role: getattr(self.resources, role).gpus for role in roles}
+        taken = [f"resources.{role}.gpus {count:g}" for role, count in gpus.items() if count]
+        idle = "scorer" if self.teacher is None else None
+        missing = [f"resources.{role}.gpus" for role in roles if not gpus[role] and role != idle]
+        if device == "cuda" and missing:
+            raise ValueError(
+                f"resources.device 'cuda' needs GPUs, found 0: set {', '.join(missing)} above 0"
+            )
+        if device == "cpu" and taken:
+            raise ValueError(
+                f"resources.device 'cpu' leaves GPUs idle, found {', '.join(taken)}: set each to "
+                "0, or resources.device 'cuda'"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _one_verifier(self) -> Self:
         verifiers = sum(reward.type == "verifier" for reward in self.rewards)
         if verifiers != 1:

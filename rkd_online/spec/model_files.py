@@ -3,65 +3,68 @@
 import json
 import math
 import struct
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from rkd_online.errors import ModelError
+from rkd_online.spec.file_formats import (
+    DecoderConfig,
+    ModelConfig,
+    ShardIndex,
+    TensorEntry,
+    parse,
+)
 
 SINGLE_FILE: Final = "model.safetensors"
 SHARD_INDEX: Final = "model.safetensors.index.json"
 PICKLE_PATTERNS: Final = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 FLOAT32_BYTES: Final = 4
+WEIGHTS: Final = "a safetensors file"
 LONGEST_HEADER: Final = 100 << 20
 """The safetensors format's own limit, in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFiles:
-    """A model folder whose configuration and weights are there. ``config`` is the decoder's."""
+    """A model folder whose configuration and weights are there."""
 
     folder: Path
     architecture: str
-    config: Mapping[str, Any]
+    decoder: DecoderConfig
     parameters: int
 
     @property
     def vocabulary_size(self) -> int:
         """Rows of the embedding, padding included."""
-        return int(self.config["vocab_size"])
+        return self.decoder.vocab_size
 
     @property
     def context_length(self) -> int | None:
         """Longest sequence in tokens, None where the configuration has no such number."""
-        lengths = (self.config.get(name) for name in ("max_position_embeddings", "n_positions"))
-        return next((int(length) for length in lengths if length is not None), None)
+        return self.decoder.max_position_embeddings or self.decoder.n_positions
 
     def kv_bytes_per_token(self, element_bytes: int) -> int | None:
         """Key-value cache of one token, None where the configuration names its shape otherwise."""
-        config = self.config
-        if "num_hidden_layers" not in config or "num_attention_heads" not in config:
+        decoder = self.decoder
+        layers, heads = decoder.num_hidden_layers, decoder.num_attention_heads
+        if layers is None or heads is None:
             return None
-        heads = config.get("num_key_value_heads") or config["num_attention_heads"]
-        size = config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"]
-        return int(2 * config["num_hidden_layers"] * heads * size * element_bytes)
+        size = decoder.head_dim or (decoder.hidden_size or 0) // heads
+        return 2 * layers * (decoder.num_key_value_heads or heads) * size * element_bytes or None
 
 
 def read_model(folder: Path) -> ModelFiles:
     """Read a folder in Hugging Face format. Raises ModelError with what is missing or broken."""
     if not folder.is_dir():
         raise ModelError(f"there is no folder {folder}: give a folder in Hugging Face format")
-    config = read_json(folder / "config.json")
-    decoder = config.get("text_config", config)
-    if "vocab_size" not in decoder:
-        raise ModelError(
-            f"{folder / 'config.json'} has no vocab_size: it is not a language model's"
-        )
+    file, what = folder / "config.json", "the configuration of a language model"
+    content = read_json(file)
+    config = parse(ModelConfig, content, file, what)
     return ModelFiles(
         folder=folder,
-        architecture=", ".join(config.get("architectures") or ["unnamed architecture"]),
-        config=decoder,
+        architecture=", ".join(config.architectures or ["unnamed architecture"]),
+        decoder=parse(DecoderConfig, config.text_config or content, file, what),
         parameters=sum(_parameters(file) for file in weight_files(folder)),
     )
 
@@ -82,7 +85,9 @@ def read_json(file: Path) -> dict[str, Any]:
 def weight_files(folder: Path) -> list[Path]:
     """The safetensors files of a model: one, or all that its index names."""
     if (folder / SHARD_INDEX).is_file():
-        shards = sorted(set(read_json(folder / SHARD_INDEX)["weight_map"].values()))
+        file = folder / SHARD_INDEX
+        index = parse(ShardIndex, read_json(file), file, "an index of weight files")
+        shards = sorted(set(index.weight_map.values()))
         missing = [shard for shard in shards if not (folder / shard).is_file()]
         if missing:
             raise ModelError(f"{folder} lacks {', '.join(missing)}, named in its {SHARD_INDEX}")
@@ -106,15 +111,14 @@ def _parameters(file: Path) -> int:
         length = struct.unpack("<Q", prefix)[0] if len(prefix) == 8 else 0
         header = stream.read(length) if length <= min(size, LONGEST_HEADER) else b""
     try:
-        tensors = json.loads(header)
+        content = parse(dict[str, Any], json.loads(header), file, WEIGHTS)
     except ValueError as error:
         raise ModelError(f"{file} has no safetensors header: fetch it again") from error
-    tensors.pop("__metadata__", None)
-    announced = (
-        8 + length + max((tensor["data_offsets"][1] for tensor in tensors.values()), default=0)
-    )
+    content.pop("__metadata__", None)
+    tensors = parse(dict[str, TensorEntry], content, file, WEIGHTS).values()
+    announced = 8 + length + max((tensor.data_offsets[1] for tensor in tensors), default=0)
     if announced != size:
         raise ModelError(
             f"{file} has {size} bytes where its header says {announced}: fetch it again"
         )
-    return sum(math.prod(tensor["shape"]) for tensor in tensors.values())
+    return sum(math.prod(tensor.shape) for tensor in tensors)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from rkd_online.spec.base import SpecModel
 
@@ -70,13 +70,16 @@ class Resources(SpecModel):
     """The share of the cluster that a job takes."""
 
     device: Literal["cpu", "cuda"] = "cpu"
-    """Device of all three roles."""
+    """Device of all three roles; ``cuda`` needs GPUs for each with a model, ``cpu`` takes none."""
     generator: GeneratorResources = GeneratorResources()
     """The generators."""
     scorer: WorkerResources = WorkerResources()
     """The teacher scorer."""
     learner: WorkerResources = WorkerResources()
     """The learner."""
+    timeout_seconds: PositiveFloat = 1800.0
+    """Longest wait for one answer of a worker: its models loaded, the next group, an update, a
+    checkpoint, a swap of weights."""
 
 
 Seed = Annotated[int, Field(ge=0, lt=2**31)]

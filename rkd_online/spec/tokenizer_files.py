@@ -3,9 +3,14 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from rkd_online.errors import ModelError
+from rkd_online.spec.file_formats import (
+    TokenizerFile,
+    TokenizerSettings,
+    parse,
+)
 from rkd_online.spec.model_files import read_json
 
 TOKENIZER: Final = "tokenizer.json"
@@ -40,13 +45,14 @@ def read_tokenizer(folder: Path) -> TokenizerFiles | None:
         if any((folder / name).is_file() for name in SLOW_TOKENIZERS):
             return None
         raise ModelError(f"{folder} has no {TOKENIZER}")
-    content = read_json(folder / TOKENIZER)
-    added = content.get("added_tokens") or []
+    file = folder / TOKENIZER
+    content = parse(TokenizerFile, read_json(file), file, "a tokenizer")
+    added = content.added_tokens or []
     settings = _settings(folder)
     return TokenizerFiles(
-        vocabulary=_vocabulary(content["model"]) | {one["content"]: one["id"] for one in added},
-        special={one["content"]: one["id"] for one in added if one["special"]},
-        roles={role: _content(settings.get(role)) for role in ROLES},
+        vocabulary=content.model.vocab | {one.content: one.id for one in added},
+        special={one.content: one.id for one in added if one.special},
+        roles={role: getattr(settings, role) for role in ROLES},
         chat_template=_chat_template(folder, settings),
     )
 
@@ -96,37 +102,29 @@ def template_difference(policy: str | None, teacher: str | None) -> Iterator[str
     yield f"the chat template differs from character {place}: {one!r} in the policy, {other!r} here"
 
 
-def _settings(folder: Path) -> dict[str, Any]:
+def _settings(folder: Path) -> TokenizerSettings:
     """The tokenizer's settings. Folders of old releases name special tokens in a second file, which
     transformers reads only where the first does not list its added tokens."""
-    config, special = (
-        folder / "tokenizer_config.json",
-        folder / "special_tokens_map.json",
+    found = _settings_in(folder / "tokenizer_config.json")
+    if found.added_tokens_decoder is not None:
+        return found
+    special = _settings_in(folder / "special_tokens_map.json")
+    return found.model_copy(
+        update={name: getattr(special, name) for name in special.model_fields_set}
     )
-    found = read_json(config) if config.is_file() else {}
-    if special.is_file() and "added_tokens_decoder" not in found:
-        found |= read_json(special)
-    return found
 
 
-def _vocabulary(model: Mapping[str, Any]) -> dict[str, int]:
-    """Token to id. Unigram models list their tokens with a score, in the order of their ids."""
-    entries = model["vocab"]
-    if isinstance(entries, dict):
-        return dict(entries)
-    return {token: index for index, (token, _) in enumerate(entries)}
+def _settings_in(file: Path) -> TokenizerSettings:
+    content = read_json(file) if file.is_file() else {}
+    return parse(TokenizerSettings, content, file, "a tokenizer's settings")
 
 
-def _content(token: str | Mapping[str, str] | None) -> str | None:
-    return token["content"] if isinstance(token, Mapping) else token
-
-
-def _chat_template(folder: Path, settings: Mapping[str, Any]) -> str | None:
+def _chat_template(folder: Path, settings: TokenizerSettings) -> str | None:
     """The default template: its own file wins over the one inside the settings."""
     file = folder / "chat_template.jinja"
     if file.is_file():
         return file.read_text(encoding="utf-8")
-    template = settings.get("chat_template")
+    template = settings.chat_template
     if isinstance(template, list):
-        return next((one["template"] for one in template if one["name"] == "default"), None)
+        return next((one.template for one in template if one.name == "default"), None)
     return template

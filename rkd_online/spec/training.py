@@ -70,7 +70,7 @@ class OptimizerSpec(SpecModel):
     epochs: PositiveInt = 1
     """Passes over one step's rollouts."""
     micro_batch_tokens: PositiveInt = 16_384
-    """Tokens, padding included, in one forward and backward pass."""
+    """Tokens, padding included, in one forward and backward pass; at least one longest sequence."""
 
 
 class EvaluationSpec(SpecModel):
@@ -80,6 +80,8 @@ class EvaluationSpec(SpecModel):
     """Held-out prompts in the report."""
     samples: PositiveInt = 4
     """Samples per prompt at temperature 1."""
+    timeout_seconds: PositiveFloat = 3600.0
+    """An evaluation that has not all its answers within this time ends the attempt."""
     every: NonNegativeInt = 0
     """Steps between evaluations on the validation split; 0 for none."""
     every_prompts: PositiveInt = 64
@@ -96,4 +98,5 @@ class CheckpointSpec(SpecModel):
     best_metric: Literal["reward/mean", "reward/correct_share", "validation/pass_at_1"] = (
         "reward/mean"
     )
-    """Metric by which the best checkpoint is chosen; the highest is kept."""
+    """What chooses the best checkpoint, which is kept: the highest reward of the step that sampled
+    it, or the highest pass@1 on the validation split."""

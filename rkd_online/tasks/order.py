@@ -7,8 +7,8 @@ from functools import lru_cache
 class PromptOrder:
     """Epoch after epoch of all ``size`` prompts, each epoch shuffled anew.
 
-    The cursor, the number of prompts taken so far, is all the state there is: a resumed run that
-    brings it along takes what the first would have taken.
+    The cursor, the number of prompts taken before, is all the state there is: a resumed run that
+    starts at its own takes what the first would have taken.
     """
 
     def __init__(self, size: int, seed: int) -> None:
@@ -17,9 +17,9 @@ class PromptOrder:
         self._size = size
         self._seed = seed
 
-    def take(self, cursor: int, count: int) -> tuple[list[int], int]:
-        """The next ``count`` indices, each below ``size``, and the cursor behind them."""
-        return [self._at(position) for position in range(cursor, cursor + count)], cursor + count
+    def take(self, cursor: int, count: int) -> list[int]:
+        """The ``count`` indices from ``cursor`` on, each below ``size``."""
+        return [self._at(position) for position in range(cursor, cursor + count)]
 
     def _at(self, position: int) -> int:
         epoch, place = divmod(position, self._size)

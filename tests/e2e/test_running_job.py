@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from pyarrow import parquet
 
 from rkd_online.inference.environment import engine_environment
 from rkd_online.metrics.sinks import read_reports
@@ -31,9 +32,14 @@ STAGES = "ray_rkd_stage_seconds"
 
 @pytest.fixture(scope="module")
 def running(service: Service) -> Iterator[str]:
-    # Its scorer is an engine too: the other jobs score with a plain forward pass.
-    teacher = {"model": "zoo:chain-sum/teacher", "scorer": {"type": "vllm"}}
-    job = service.client.submit(spec(teacher=teacher, steps=2000, checkpoint={"every": 500})).id
+    # Its scorer is an engine too, beside two that sample: the other jobs have one engine alone.
+    changes = {
+        "teacher": {"model": "zoo:chain-sum/teacher", "scorer": {"type": "vllm"}},
+        "resources": {"generator": {"count": 2}},
+        "steps": 2000,
+        "checkpoint": {"every": 500},
+    }
+    job = service.client.submit(spec(**changes)).id
     service.wait_for_step(job, 1)
     yield job
     if service.client.get(job).status == "running":
@@ -100,6 +106,19 @@ def test_driver_and_actors_are_started_with_the_engines_environment(
     assert set(pids) == set(ROLES)
     for pid in (int(driver), *pids.values()):
         assert engine_environment("cpu").items() <= environment(pid).items()
+
+
+def test_every_generator_samples_with_the_version_just_published(
+    service: Service, running: str
+) -> None:
+    alive = {a["name"] for a in service.actors() if a["state"] == "ALIVE"}
+    assert {f"rkd:{running}:generator:{index}" for index in (0, 1)} <= alive
+    service.wait_for_step(running, 3)
+    rollouts = service.folder(running) / "attempts" / "1" / "rollouts" / "step-000003.parquet"
+    spans = parquet.read_table(rollouts, columns=["weight_versions"]).to_pylist()
+    assert [[span["version"] for span in row["weight_versions"]] for row in spans] == [[2]] * 16
+    metrics = service.folder(running) / "attempts" / "1" / "metrics.jsonl"
+    assert all(one.metrics["weights/probe_difference"] < 1e-4 for one in read_reports([metrics]))
 
 
 def test_a_cancelled_job_stops(service: Service, running: str) -> None:

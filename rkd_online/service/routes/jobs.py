@@ -1,6 +1,7 @@
 """Jobs: submit, look, list, cancel."""
 
 import asyncio
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -10,7 +11,7 @@ from rkd_online.service.cursor import cursor_of, parse_cursor
 from rkd_online.service.problems import ApiError, documented, no_such_job
 from rkd_online.service.records import job_record
 from rkd_online.service.schemas import JobRecord, Page, Validation
-from rkd_online.service.services import ServicesDep
+from rkd_online.service.services import Services, ServicesDep
 from rkd_online.service.state import Status, cancel_target
 from rkd_online.service.store import attempts, jobs
 from rkd_online.service.strict_json import StrictRoute
@@ -99,6 +100,28 @@ async def cancel(job_id: str, services: ServicesDep, response: Response) -> JobR
 @router.get("/jobs/{job_id}/report", responses=documented(404))
 async def report(job_id: str, services: ServicesDep) -> FileResponse:
     """What the job gained: its ``report.json``."""
+    path = await _report(services, job_id)
+    return FileResponse(path, media_type="application/json")
+
+
+@router.get(
+    "/jobs/{job_id}/report.png",
+    response_class=FileResponse,
+    responses={
+        200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}},
+        **documented(404),
+    },
+)
+async def report_plot(job_id: str, services: ServicesDep) -> FileResponse:
+    """The report as a picture, as it was drawn at the end of the job."""
+    path = (await _report(services, job_id)).with_suffix(".png")
+    if not path.is_file():
+        raise ApiError(404, "no_plot", f"the plot of {job_id} is no longer there: {path}")
+    return FileResponse(path, media_type="image/png")
+
+
+async def _report(services: Services, job_id: str) -> Path:
+    """The last file that a job writes."""
     async with services.database.read() as session:
         job = await jobs.find(session, job_id)
     if job is None:
@@ -106,4 +129,4 @@ async def report(job_id: str, services: ServicesDep) -> FileResponse:
     path = services.settings.job_dir(job_id) / "report.json"
     if not path.is_file():
         raise ApiError(404, "no_report", f"{job_id} is {job.status} and has no report yet")
-    return FileResponse(path, media_type="application/json")
+    return path

@@ -71,7 +71,7 @@ async def cancel(session: AsyncSession, job: JobRow, now: datetime) -> None:
         attempt.stopping_at = now
 
 
-def lose(
+async def lose(
     session: AsyncSession,
     job: JobRow,
     attempt: AttemptRow,
@@ -80,7 +80,12 @@ def lose(
     now: datetime,
     max_attempts: int,
 ) -> None:
-    """The run died: queue the next attempt, or fail the job when it has had its last."""
+    """The run died: queue the next attempt, or fail the job when it has had its last.
+
+    What the run itself said of it comes before ``cause``: the cluster knows no more than how a
+    process ended.
+    """
+    cause = await events.last_words(session, job.id, attempt.number) or cause
     end(attempt, now, cause)
     data = {"cause": cause, "log": log}
     events.append(session, job, "attempt_lost", data, now)

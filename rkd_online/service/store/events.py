@@ -48,6 +48,18 @@ async def after(session: AsyncSession, job_id: str, number: int, limit: int) -> 
     return (await session.scalars(query)).all()
 
 
+async def last_words(session: AsyncSession, job_id: str, attempt: int) -> str:
+    """Why a run said that it is lost; empty where it did not."""
+    query = (
+        select(EventRow.data)
+        .where(EventRow.job_id == job_id, EventRow.attempt == attempt, EventRow.type == "lost")
+        .order_by(EventRow.number.desc())
+        .limit(1)
+    )
+    data = await session.scalar(query)
+    return data["message"] if data else ""
+
+
 async def known_numbers(
     session: AsyncSession, job_id: str, attempt: int, numbers: Iterable[int]
 ) -> set[int]:

@@ -64,13 +64,14 @@ async def page(
     return (await session.scalars(query)).all()
 
 
-async def queued(session: AsyncSession, limit: int) -> Sequence[JobRow]:
-    """The next jobs to start, oldest first."""
+async def claim(session: AsyncSession, limit: int) -> Sequence[JobRow]:
+    """The next jobs to start, oldest first, locked; what somebody else has locked is left out."""
     query = (
         select(JobRow)
         .where(JobRow.status == Status.QUEUED)
         .order_by(JobRow.created_at, JobRow.id)
         .limit(limit)
+        .with_for_update(skip_locked=True)
     )
     return (await session.scalars(query)).all()
 

@@ -1,4 +1,5 @@
-"""The real engine against the Hugging Face forward of the same weights, tied and untied."""
+"""The real engine against the Hugging Face forward of the same weights, tied and untied, and of an
+architecture that keeps its embedding elsewhere."""
 
 import asyncio
 from collections.abc import Iterator
@@ -10,11 +11,20 @@ import torch
 from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
-from rkd_online.errors import WeightSyncError
+from rkd_online.errors import ModelError, WeightSyncError
 from rkd_online.inference import weight_receiver
 from rkd_online.inference.engine import Engine
 from rkd_online.inference.settings import EngineSettings
-from rkd_online.types import PromptItem, Rollout, SamplingRequest, VersionSpan, logprobs, token_ids
+from rkd_online.types import (
+    Logprobs,
+    PromptItem,
+    Rollout,
+    SamplingRequest,
+    TokenIds,
+    VersionSpan,
+    logprobs,
+    token_ids,
+)
 from rkd_online.weights.probe import PROBE_TOLERANCE, check_probe, probe_ids
 from tests.tiny_models import CONTEXT, END_TOKEN_IDS, make_tiny_model
 
@@ -48,7 +58,12 @@ class Pair:
         return path
 
     def sample(
-        self, seeds: tuple[int, ...], *, temperature: float = 1.0, max_new_tokens: int = 24
+        self,
+        seeds: tuple[int, ...],
+        *,
+        prompt: TokenIds = PROMPT,
+        temperature: float = 1.0,
+        max_new_tokens: int = 24,
     ) -> list[Rollout]:
         """Siblings of one prompt, in order."""
 
@@ -59,20 +74,20 @@ class Pair:
             def put(item: Rollout | BaseException) -> None:
                 loop.call_soon_threadsafe(finished.put_nowait, item)
 
-            prompt = PromptItem("p", "train", 0, PROMPT, "", "t", "d")
-            request = SamplingRequest(0, prompt, seeds, temperature, 1.0, max_new_tokens)
+            item = PromptItem("p", "train", 0, prompt, "", "t", "d")
+            request = SamplingRequest(0, item, seeds, temperature, 1.0, max_new_tokens)
             self.engine.sample([request], lambda _, rollout: put(rollout), put)
             rollouts = []
             for _ in seeds:
-                item = await asyncio.wait_for(finished.get(), 60)
-                assert isinstance(item, Rollout), item
-                rollouts.append(item)
+                rollout = await asyncio.wait_for(finished.get(), 60)
+                assert isinstance(rollout, Rollout), rollout
+                rollouts.append(rollout)
             return sorted(rollouts, key=lambda rollout: rollout.index)
 
         return asyncio.run(run())
 
 
-@pytest.fixture(scope="module", params=["qwen3-tied", "llama-untied"])
+@pytest.fixture(scope="module", params=["qwen3-tied", "llama-untied", "gpt2-tied"])
 def pair(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Pair]:
@@ -129,6 +144,25 @@ def test_a_completion_ends_at_any_of_the_end_tokens_and_keeps_it(pair: Pair) -> 
         assert not set(rollout.completion_ids[:-1]) & set(END_TOKEN_IDS)
 
 
+def test_a_request_that_does_not_fit_fails_alone(pair: Pair) -> None:
+    fits, long = token_ids([7] * CONTEXT), token_ids([7] * (CONTEXT + 2))
+
+    async def ask() -> list[Logprobs | BaseException]:
+        asked = [pair.engine.prompt_logprobs([one]) for one in (fits, long, fits)]
+        found = await asyncio.gather(*asked, return_exceptions=True)
+        return [one if isinstance(one, BaseException) else one[0] for one in found]
+
+    before, refused, after = asyncio.run(ask())
+    assert isinstance(refused, ModelError)
+    start = f"the engine refuses a request of {CONTEXT + 1} prompt tokens and at most 1 new ones: "
+    assert str(refused).startswith(start)
+    assert before == after
+
+    with pytest.raises(AssertionError, match=f"a request of {CONTEXT + 2} prompt tokens and at"):
+        pair.sample((1,), prompt=long)
+    assert len(pair.sample((1,), max_new_tokens=1)) == 1
+
+
 def test_pushed_weights_give_the_new_hugging_face_logprobs(pair: Pair) -> None:
     path = pair.perturb(seed=1)
     with pytest.raises(WeightSyncError, match="weight version 1 is not accepted"):
@@ -144,7 +178,7 @@ def test_pushed_weights_give_the_new_hugging_face_logprobs(pair: Pair) -> None:
 def test_the_probe_catches_a_tied_head_that_was_not_packed_again(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(weight_receiver, "repack_tied_head", lambda model: None)
+    monkeypatch.setattr(weight_receiver, "repack_tied_head", lambda head, embedding: None)
     broken = pair.perturb(seed=2)
     asyncio.run(pair.engine.load_weights(broken, 2))
     if pair.model.config.tie_word_embeddings:

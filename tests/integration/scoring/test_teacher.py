@@ -5,7 +5,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from rkd_online.inference.settings import EngineSettings
+from rkd_online.scoring import teacher
 from rkd_online.scoring.teacher import Teacher, TransformersTeacher, VllmTeacher
 from rkd_online.types import TokenIds, token_ids
 from tests.tiny_models import CONTEXT, END_TOKEN_IDS, ModelKind, make_tiny_model
@@ -92,11 +93,11 @@ def transformers_teacher(folder: Path, temperature: float) -> TransformersTeache
     return TransformersTeacher(folder, temperature=temperature, device="cpu", threads=1)
 
 
-def scores(teacher: Teacher, *groups: Group) -> list[list[list[float]]]:
+def scores(scorer: Teacher, *groups: Group) -> list[list[list[float]]]:
     """What the teacher says of groups that come together, as those of a step do."""
 
     async def ask() -> list[list[list[float]]]:
-        found = await asyncio.gather(*(teacher.completion_logprobs(*group) for group in groups))
+        found = await asyncio.gather(*(scorer.completion_logprobs(*group) for group in groups))
         return [[values.tolist() for values in one] for one in found]
 
     return asyncio.run(ask())
@@ -126,3 +127,26 @@ def test_the_first_value_is_of_the_token_that_follows_the_prompt(case: Case, kin
 def test_the_transformers_teacher_applies_the_rollouts_temperature(case: Case) -> None:
     (found,) = scores(transformers_teacher(case.folder, temperature=0.7), GROUPS[0])
     assert_close(found, case.expected(GROUPS[0], temperature=0.7))
+
+
+@pytest.mark.parametrize(
+    ("budget", "passes"),
+    [(504, [(4, 126)]), (503, [(3, 36), (1, 126)]), (1, [(3, 36), (1, 126)])],
+    ids=["fits", "too large", "below one sequence"],
+)
+def test_a_group_beyond_the_budget_gets_the_same_logprobs_in_several_passes(
+    case: Case, monkeypatch: pytest.MonkeyPatch, budget: int, passes: list[tuple[int, int]]
+) -> None:
+    shapes: list[tuple[int, ...]] = []
+    forward = case.transformers._model.forward
+
+    def watched(*, input_ids: Tensor, **settings: Any) -> Any:
+        shapes.append(tuple(input_ids.shape))
+        return forward(input_ids=input_ids, **settings)
+
+    monkeypatch.setattr(case.transformers._model, "forward", watched)
+    monkeypatch.setattr(teacher, "FORWARD_TOKENS", budget)
+    (found,) = scores(case.transformers, GROUPS[0])
+    assert_close(found, case.expected(GROUPS[0]))
+    # A prompt of 6 and completions of 1, 30, 7 and 120: three of 36 are 108, four of 126 are 504.
+    assert shapes == passes

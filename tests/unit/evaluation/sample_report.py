@@ -40,6 +40,11 @@ def report(*, with_teacher: bool = True) -> Report:
                 student_before=groups,
                 student_after=groups,
             ),
+            "checkpoints": {
+                "last": "attempts/1/checkpoints/step-000002",
+                "best": "attempts/1/checkpoints/step-000001",
+                "best_by": "reward/mean",
+            },
             "stage_seconds": {"generate": 3.0, "update": 1.0},
             "loop_share": 0.05,
             "training_seconds": 4.2,

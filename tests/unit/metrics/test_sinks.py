@@ -1,7 +1,9 @@
 import json
 from pathlib import Path
 
-from rkd_online.metrics.sinks import JsonlSink, read_reports
+import pytest
+
+from rkd_online.metrics.sinks import JsonlSink, Sinks, read_reports
 from rkd_online.types import StepReport
 
 
@@ -47,3 +49,19 @@ def test_half_a_line_and_an_attempt_without_a_step_are_passed_over(tmp_path: Pat
         file.write('{"step": 3, "vers')
     reports = read_reports([killed, tmp_path / "never-written.jsonl"])
     assert [one.step for one in reports] == [1, 2]
+
+
+class Broken(JsonlSink):
+    def report(self, report: StepReport) -> None:
+        raise OSError("the disk is full")
+
+
+def test_a_sink_that_fails_costs_neither_the_job_nor_the_next_sink(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken, whole = Broken(tmp_path / "broken.jsonl"), JsonlSink(tmp_path / "whole.jsonl")
+    sinks = Sinks([broken, whole])
+    sinks.report(StepReport(1, 1, 0, {}, {}))
+    sinks.close()
+    assert len((tmp_path / "whole.jsonl").read_text().splitlines()) == 1
+    assert "Broken does not take a report" in caplog.text

@@ -6,6 +6,8 @@ from typing import Literal
 import huggingface_hub
 import pytest
 import torch
+from torch import Tensor
+from transformers import Gemma2Config, Gemma2ForCausalLM, PreTrainedModel
 
 from rkd_online.errors import ModelError, SpecError
 from rkd_online.models.load import (
@@ -14,7 +16,14 @@ from rkd_online.models.load import (
     resolve_for_run,
     vocabulary_size,
 )
-from tests.tiny_models import CONTEXT, ModelKind, make_tiny_model, tiny_causal_lm
+from tests.tiny_models import (
+    CONTEXT,
+    SHAPE,
+    TOKENIZER_SIZE,
+    ModelKind,
+    make_tiny_model,
+    tiny_causal_lm,
+)
 
 
 @pytest.mark.parametrize("kind", ["qwen3-tied", "llama-untied"])
@@ -32,6 +41,27 @@ def test_a_model_is_loaded_as_it_was_written(
     assert not model.training
     tied = model.get_output_embeddings().weight is model.get_input_embeddings().weight
     assert tied is (kind == "qwen3-tied")
+
+
+def test_capped_attention_is_capped(tmp_path: Path) -> None:
+    config = Gemma2Config(**SHAPE, vocab_size=TOKENIZER_SIZE, attn_logit_softcapping=0.5)
+    Gemma2ForCausalLM(config).save_pretrained(tmp_path)
+    ids = torch.arange(60, 80)[None]
+
+    def logits(model: PreTrainedModel) -> Tensor:
+        with torch.no_grad():
+            found = model(input_ids=ids).logits
+        assert isinstance(found, Tensor)
+        return found
+
+    def loaded(attention: str) -> PreTrainedModel:
+        model = Gemma2ForCausalLM.from_pretrained(tmp_path, attn_implementation=attention)
+        assert isinstance(model, PreTrainedModel)
+        return model
+
+    capped, uncapped = logits(loaded("eager")), logits(loaded("sdpa"))
+    assert (capped - uncapped).abs().max() > 1e-3
+    assert torch.equal(logits(load_causal_lm(tmp_path)), capped)
 
 
 def test_the_kind_of_number_is_the_callers_choice(tmp_path: Path) -> None:

@@ -105,11 +105,11 @@ class FakeRun:
     ) -> None:
         self.log.append(f"record {batch.step}")
 
-    async def validate(self, step: int) -> dict[str, float]:
-        self.log.append(f"validate {step}")
+    async def validate(self) -> dict[str, float]:
+        self.log.append(f"validate {self.sampler_version}")
         return {"validation/pass_at_1": 0.25}
 
-    async def save(self, step: int, metrics: dict[str, float]) -> None:
+    async def save(self, step: int) -> None:
         self.log.append(f"checkpoint {step}")
 
     async def restore(self, folder: Path) -> WeightVersion:
@@ -120,9 +120,20 @@ class FakeRun:
 
     async def close(self) -> None: ...
 
+
+class Reports:
+    """The sink of a fake run."""
+
+    def __init__(self, run: FakeRun) -> None:
+        self.run = run
+
     def report(self, report: StepReport) -> None:
-        self.log.append(f"report {report.step}")
-        self.reports.append(report)
+        self.run.log.append(f"report {report.step}")
+        self.run.reports.append(report)
+
+    def event(self, type: str, data: dict[str, object]) -> None: ...
+
+    def close(self) -> None: ...
 
 
 class Keeper:
@@ -131,8 +142,8 @@ class Keeper:
     def __init__(self, run: FakeRun) -> None:
         self.run = run
 
-    async def save(self, step: int, metrics: dict[str, float]) -> None:
-        await self.run.save(step, metrics)
+    async def save(self, step: int) -> None:
+        await self.run.save(step)
 
 
 def run_train(fake: FakeRun, job: JobSpec, done: int = 0) -> None:
@@ -145,7 +156,7 @@ def run_train(fake: FakeRun, job: JobSpec, done: int = 0) -> None:
         records=fake,
         validation=fake,
         checkpoints=Keeper(fake),
-        reporter=StepReporter([fake], [fake], correct_at=1.0),
+        reporter=StepReporter([fake], Reports(fake), correct_at=1.0),
     )
     asyncio.run(train(roles, job, done=done))
 

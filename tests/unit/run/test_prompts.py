@@ -4,10 +4,12 @@ The files have 7 training prompts, so that a pass over them ends within a step o
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from rkd_online.errors import TaskError
 from rkd_online.run.prompts import PromptStream
 from rkd_online.run.setup import JobSetup
 from rkd_online.spec import JobSpec
@@ -39,7 +41,7 @@ def setup(tmp_path_factory: pytest.TempPathFactory) -> JobSetup:
         }
     )
     policy = zoo_path("zoo:chain-sum/student")
-    return JobSetup("job", 1, spec, policy, None, (0,), 64, token_ids([1]), Path("weights"))
+    return JobSetup("job", 1, spec, policy, None, (0,), 64, token_ids([1]), Path("weights"), "file")
 
 
 @pytest.fixture(scope="module")
@@ -76,3 +78,17 @@ def test_held_out_prompts_are_the_first_of_their_split_or_all_of_it(setup: JobSe
         ("test", 0),
         ("test", 1),
     ]
+
+
+def test_a_prompt_that_does_not_fit_is_named_before_its_step(setup: JobSetup) -> None:
+    longest = max(len(PromptStream(setup).held_out("test", 100)[0].token_ids), 5)
+    assert PromptStream(setup).check(0) == 7 + len(PromptStream(setup).held_out("test", 256))
+    short = replace(setup, context_length=8 + longest - 1)
+    with pytest.raises(TaskError, match=r"prompt train/\d-.* has \d tokens, with rollout"):
+        PromptStream(short).check(0)
+
+
+def test_a_resumed_run_looks_at_what_is_still_to_come(setup: JobSetup) -> None:
+    held_out = len(PromptStream(setup).held_out("test", 256))
+    assert PromptStream(setup).check(STEPS - 1) == 2 + held_out
+    assert PromptStream(setup).check(STEPS) == held_out

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from rkd_online.evaluation.measurement import Measurement, PassAt1
+from rkd_online.evaluation.report import NamedCheckpoints
 from rkd_online.run.results import make_report
 from rkd_online.run.setup import JobSetup
 from rkd_online.spec import JobSpec
@@ -21,7 +22,11 @@ SPEC = JobSpec.model_validate(
         "steps": 2,
     }
 )
-SETUP = JobSetup("job-1", 1, SPEC, Path("student"), None, (0,), 64, token_ids([1]), Path("weights"))
+SETUP = JobSetup(
+    "job-1", 1, SPEC, Path("student"), None, (0,), 64, token_ids([1]), Path("weights"), "file"
+)
+
+CHECKPOINTS = NamedCheckpoints(last="checkpoints/2", best="checkpoints/1", best_by="reward/mean")
 
 
 def measurement(value: float) -> Measurement:
@@ -47,7 +52,7 @@ def test_time_and_tokens_are_added_over_the_steps() -> None:
         step(2, {"generate": 3.0, "update": 1.5, "evaluate": 0.5, "step": 6.0}, loop_share=0.0),
     ]
     report = make_report(
-        SETUP, steps, before=measurement(0.4), after=measurement(0.6), teacher=None
+        SETUP, steps, CHECKPOINTS, before=measurement(0.4), after=measurement(0.6), teacher=None
     )
     assert report.stage_seconds == {"generate": 5.0, "update": 2.5, "evaluate": 0.5, "other": 2.0}
     assert report.training_seconds == 10.0
@@ -58,10 +63,16 @@ def test_time_and_tokens_are_added_over_the_steps() -> None:
 def test_a_report_says_what_it_is_of() -> None:
     steps = [step(1, {"step": 1.0}, loop_share=0.0)]
     report = make_report(
-        SETUP, steps, before=measurement(0.4), after=measurement(0.6), teacher=measurement(0.9)
+        SETUP,
+        steps,
+        CHECKPOINTS,
+        before=measurement(0.4),
+        after=measurement(0.6),
+        teacher=measurement(0.9),
     )
     assert (report.job, report.name, report.algorithm) == ("job-1", "two-steps", "grpo")
     assert report.gap_closed == pytest.approx(0.4)
     assert len(report.spec_digest) == 64
     assert {"rkd-online", "python", "ray", "torch", "transformers"} <= set(report.versions)
+    assert report.checkpoints == CHECKPOINTS
     assert report.created.tzinfo is not None

@@ -1,6 +1,7 @@
 """Submit, look, list, cancel, report."""
 
 import json
+import re
 
 import pytest
 
@@ -141,7 +142,7 @@ async def test_a_made_up_cursor_is_refused(plane: Plane) -> None:
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_cursor")
 
 
-@pytest.mark.parametrize("path", ["", "/events", "/events/stream", "/report"])
+@pytest.mark.parametrize("path", ["", "/events", "/events/stream", "/report", "/report.png"])
 async def test_a_job_that_does_not_exist_is_404_on_every_route(plane: Plane, path: str) -> None:
     answer = await plane.http.get(f"/v1/jobs/job-none{path}")
     assert (answer.status_code, answer.json()["code"]) == (404, "job_not_found")
@@ -172,6 +173,41 @@ async def test_the_report_is_the_runs_file_once_it_is_there(plane: Plane) -> Non
     (launch.job_dir / "report.json").write_text('{"gap_closed": 0.6}')
     after = await plane.http.get(f"/v1/jobs/{launch.job_id}/report")
     assert after.json() == {"gap_closed": 0.6}
+
+
+async def test_the_plot_is_the_picture_beside_the_report(plane: Plane) -> None:
+    launch = await plane.running()
+    path = f"/v1/jobs/{launch.job_id}/report.png"
+    (launch.job_dir / "report.png").write_bytes(b"half of a picture")
+    early = await plane.http.get(path)
+    assert (early.status_code, early.json()["code"]) == (404, "no_report")
+    (launch.job_dir / "report.json").write_text("{}")
+    (launch.job_dir / "report.png").write_bytes(b"a picture")
+    found = await plane.http.get(path)
+    assert (found.content, found.headers["Content-Type"]) == (b"a picture", "image/png")
+    (launch.job_dir / "report.png").unlink()
+    gone = await plane.http.get(path)
+    assert (gone.status_code, gone.json()["code"]) == (404, "no_plot")
+    assert str(launch.job_dir / "report.png") in gone.json()["detail"]
+
+
+async def test_the_pages_under_docs_load_nothing_from_elsewhere(plane: Plane) -> None:
+    page = await plane.http.get("/docs")
+    assert page.status_code == 200
+    loaded = re.findall(r"""(?:src|href|url)\s*[=:]\s*["']([^"']+)["']""", page.text)
+    assert [name.rpartition(".")[2] for name in loaded] == ["css", "png", "js", "json"]
+    for path in loaded:
+        assert path.startswith("/") and not path.startswith("//")
+        found = await plane.http.get(path)
+        assert found.status_code == 200 and found.content
+
+
+async def test_openapi_says_what_report_and_plot_are(plane: Plane) -> None:
+    paths = (await plane.http.get("/openapi.json")).json()["paths"]
+    for name, kind in (("report", "application/json"), ("report.png", "image/png")):
+        answers = paths[f"/v1/jobs/{{job_id}}/{name}"]["get"]["responses"]
+        assert list(answers["200"]["content"]) == [kind]
+        assert list(answers["404"]["content"]) == ["application/problem+json"]
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8420", "localhost", "[::1]:8420"])

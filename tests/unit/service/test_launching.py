@@ -49,7 +49,8 @@ async def test_a_run_is_launched_for_the_device_of_its_spec(plane: Plane) -> Non
     await plane.reconcile()
     await plane.cancel(first)
     plane.launcher.end(first, 1, RunState.STOPPED)
-    await plane.submit(resources={"device": "cuda"})
+    gpu = {"gpus": 1}
+    await plane.submit(resources={"device": "cuda", "generator": gpu, "learner": gpu})
     await plane.reconcile()
     await plane.reconcile()
     assert [launch.device for launch in plane.launcher.launches] == ["cpu", "cuda"]

@@ -48,6 +48,42 @@ async def test_the_last_attempts_loss_fails_the_job_with_its_cause(plane: Plane)
     assert len(plane.launcher.launches) == 3
 
 
+async def test_a_lost_runs_own_words_are_the_cause_of_its_loss_and_of_the_jobs_end(
+    plane: Plane,
+) -> None:
+    job_id = await plane.submit()
+    for attempt in (1, 2, 3):
+        await plane.reconcile()
+        words = f"the learner's actor died in step {attempt}"
+        event = {"number": 1, "type": "lost", "data": {"message": words}}
+        answer = await plane.send(plane.launcher.launches[-1], event)
+        assert answer.json() == {"accepted": 1, "status": "starting"}
+        plane.launcher.end(job_id, attempt, RunState.FAILED, "entrypoint failed with exit code 1")
+        await plane.reconcile()
+    events = await plane.events(job_id)
+    told = [event["data"]["message"] for event in events if event["type"] == "lost"]
+    lost = [event["data"]["cause"] for event in events if event["type"] == "attempt_lost"]
+    assert lost == told == [f"the learner's actor died in step {attempt}" for attempt in (1, 2, 3)]
+    job = await plane.job(job_id)
+    assert job["error"] == "attempt 3 of 3 was lost: the learner's actor died in step 3"
+
+
+async def test_a_run_that_says_it_is_lost_and_hangs_is_lost_for_what_it_said(
+    plane: Plane,
+) -> None:
+    launch = await plane.running()
+    told = {"number": 2, "type": "lost", "data": {"message": "the teacher's node is gone"}}
+    await plane.send(launch, told)
+    await plane.reconcile()
+    assert (await plane.job(launch.job_id))["status"] == "running"
+    for _ in range(5):
+        plane.clock.pass_by(25)
+        await plane.reconcile()
+    [lost] = [e for e in await plane.events(launch.job_id) if e["type"] == "attempt_lost"]
+    assert lost["data"]["cause"] == "the teacher's node is gone"
+    assert plane.launcher.stopped == [(launch.job_id, 1)]
+
+
 async def test_a_run_that_falls_silent_is_stopped_and_replaced_when_it_is_gone(
     plane: Plane,
 ) -> None:

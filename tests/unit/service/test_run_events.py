@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from rkd_online.service.launchers.base import RunState
 from rkd_online.service.store.models import AttemptRow
 from tests.unit.service.plane import Plane
 
@@ -51,6 +52,45 @@ async def test_failed_is_final_and_its_message_is_the_jobs_error(plane: Plane) -
     await plane.reconcile()
     await plane.reconcile()
     assert len(plane.launcher.launches) == 1
+
+
+async def test_the_error_of_a_job_names_the_newest_checkpoint_that_there_is_to_go_on_from(
+    plane: Plane,
+) -> None:
+    launch = await plane.running()
+    start = "attempts/1/checkpoints/step-000000"
+    path = "attempts/1/checkpoints/step-000002"
+    failed = numbered(4, "failed", message="the disk is full")
+    await plane.send(launch, numbered(2, "checkpoint", step=0, path=start))
+    await plane.send(launch, numbered(3, "checkpoint", **CHECKPOINT), failed)
+    assert (await plane.job(launch.job_id))["error"] == "the disk is full"
+    (launch.job_dir / path).mkdir(parents=True)
+    assert (await plane.job(launch.job_id))["error"].splitlines() == [
+        "the disk is full",
+        f"The newest checkpoint is {launch.job_dir / path}: submit a job with policy.model set to "
+        "it to go on from its weights",
+    ]
+
+
+async def test_the_weights_a_job_began_with_are_no_checkpoint_to_go_on_from(plane: Plane) -> None:
+    launch = await plane.running()
+    start = "attempts/1/checkpoints/step-000000"
+    (launch.job_dir / start).mkdir(parents=True)
+    await plane.send(launch, numbered(2, "checkpoint", step=0, path=start))
+    await plane.send(launch, numbered(3, "failed", message="the loss is not finite"))
+    assert (await plane.job(launch.job_id))["error"] == "the loss is not finite"
+
+
+async def test_an_attempt_that_began_further_back_sets_the_checkpoint_back(plane: Plane) -> None:
+    launch = await plane.running()
+    await plane.send(launch, numbered(2, "checkpoint", **CHECKPOINT))
+    plane.launcher.end(launch.job_id, 1, RunState.FAILED)
+    await plane.reconcile()
+    path = "attempts/2/checkpoints/step-000001"
+    await plane.send(plane.launcher.launches[-1], numbered(1, "checkpoint", step=1, path=path))
+    plane.launcher.end(launch.job_id, 2, RunState.FAILED)
+    await plane.reconcile()
+    assert plane.launcher.launches[-1].resume_from == launch.job_dir / path
 
 
 async def test_a_run_can_fail_before_it_has_started(plane: Plane) -> None:

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -18,6 +19,8 @@ from rkd_online.service.launchers.base import Launch
 from rkd_online.service.settings import Settings
 from rkd_online.service.state import Status
 from tests.unit.service.plane import SPEC, FakeLauncher
+
+PNG = b"\x89PNG\r\n\x1a\n"
 
 
 @contextmanager
@@ -67,6 +70,8 @@ def test_a_jobs_whole_life_through_the_client(settings: Settings) -> None:
         assert client.list(status=Status.QUEUED).data == []
         (launch.job_dir / "report.json").write_text('{"gap_closed": 0.5}')
         assert client.report(job.id) == {"gap_closed": 0.5}
+        (launch.job_dir / "report.png").write_bytes(PNG)
+        assert client.report_plot(job.id) == PNG
         with pytest.raises(ServiceError, match="is succeeded cannot become cancelled"):
             client.cancel(job.id)
 
@@ -112,6 +117,55 @@ def test_a_broken_stream_is_taken_up_behind_the_last_event(monkeypatch: pytest.M
     with Client("http://plane", transport=httpx.MockTransport(answer)) as client:
         assert [event.number for event in client.stream("job-1")] == [1, 2, 3, 4]
     assert asked == ["0", "2", "2", "3", "3"]
+
+
+def test_a_quiet_spell_before_a_break_costs_no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each connection is quiet for an hour, breaks, and is refused once before it comes back."""
+    time_now = 0.0
+    clock = SimpleNamespace(monotonic=lambda: time_now, sleep=lambda seconds: None)
+    monkeypatch.setattr(client_module, "time", clock)
+    heartbeat = ": ping\r\n\r\n"
+    bodies = [message(1), None, heartbeat, None, heartbeat, None, message(2) + END]
+
+    def quiet_for_an_hour(body: str) -> Iterator[bytes]:
+        nonlocal time_now
+        yield body.encode()
+        time_now += 3600
+        if not body.endswith(END):
+            raise httpx.ReadError("connection reset")
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        body = bodies.pop(0)
+        if body is None:
+            raise httpx.ConnectError("connection refused")
+        headers = {"Content-Type": "text/event-stream"}
+        return httpx.Response(200, content=quiet_for_an_hour(body), headers=headers)
+
+    transport = httpx.MockTransport(answer)
+    with Client("http://plane", patience_seconds=60, transport=transport) as client:
+        assert [event.number for event in client.stream("job-1")] == [1, 2]
+    assert bodies == []
+
+
+def test_an_answer_without_a_word_is_no_return_of_the_stream(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    time_now = 0.0
+
+    def sleep(seconds: float) -> None:
+        nonlocal time_now
+        time_now += seconds
+
+    clock = SimpleNamespace(monotonic=lambda: time_now, sleep=sleep)
+    monkeypatch.setattr(client_module, "time", clock)
+    headers = {"Content-Type": "text/event-stream"}
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, headers=headers))
+    with (
+        Client("http://plane", patience_seconds=5, transport=transport) as client,
+        pytest.raises(ServiceError, match=r"within 5 s \(the stream ended before the job did\)"),
+    ):
+        list(client.stream("job-1"))
+    assert time_now == 6.0
 
 
 def test_a_stream_that_does_not_come_back_ends_with_an_error(

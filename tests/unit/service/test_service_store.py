@@ -6,13 +6,17 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, text
+from sqlalchemy import ClauseElement, Connection, event, make_url, text
+from sqlalchemy.orm import ORMExecuteState
 
 from rkd_online.errors import ServiceError
+from rkd_online.service.store import jobs
 from rkd_online.service.store.engine import Database
 from rkd_online.service.store.models import Base
 
 pytestmark = pytest.mark.asyncio
+
+POSTGRES = make_url("postgresql+asyncpg://").get_dialect()()
 
 
 async def new_database(folder: Path) -> Database:
@@ -76,6 +80,25 @@ async def test_writers_that_read_first_do_not_lose_each_others_updates(tmp_path:
     await asyncio.gather(*(count() for _ in range(50)))
     async with database.read() as session:
         assert await session.scalar(text("SELECT value FROM counter")) == 50
+    await database.close()
+
+
+async def test_jobs_are_claimed_under_a_lock_that_no_second_claimer_waits_for(
+    tmp_path: Path,
+) -> None:
+    """SQLite locks the whole database and leaves the clause out, so PostgreSQL's words count."""
+    asked: list[str] = []
+
+    def compiled(state: ORMExecuteState) -> None:
+        assert isinstance(state.statement, ClauseElement)
+        asked.append(str(state.statement.compile(dialect=POSTGRES)))
+
+    database = await new_database(tmp_path)
+    async with database.write() as session:
+        event.listen(session.sync_session, "do_orm_execute", compiled)
+        assert await jobs.claim(session, 1) == []
+    [query] = asked
+    assert query.endswith("FOR UPDATE SKIP LOCKED")
     await database.close()
 
 

@@ -124,6 +124,73 @@ def test_weights_that_are_cut_short_are_refused(policy: Path, teacher: Path) -> 
     assert f"has {size - 1} bytes where its header says {size}: fetch it again" in line
 
 
+def put(file: str, **values: Any) -> Callable[[Path], None]:
+    return lambda folder: edit(folder / file, lambda content: content.update(values))
+
+
+def header(text: bytes) -> Callable[[Path], object]:
+    """The weights get another header."""
+    length = len(text).to_bytes(8, "little")
+    return lambda folder: (folder / "model.safetensors").write_bytes(length + text)
+
+
+def index(**values: Any) -> Callable[[Path], object]:
+    text = json.dumps(values)
+    return lambda folder: (folder / "model.safetensors.index.json").write_text(text)
+
+
+CONFIG = "config.json is not the configuration of a language model: "
+WEIGHTS = "model.safetensors is not a safetensors file: "
+INDEX = "model.safetensors.index.json is not an index of weight files: "
+TOKENIZER = "tokenizer.json is not a tokenizer: "
+SETTINGS = "tokenizer_config.json is not a tokenizer's settings: "
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (put("config.json", vocab_size="many"), f"{CONFIG}vocab_size: "),
+        (put("config.json", vocab_size=None), f"{CONFIG}vocab_size: "),
+        (put("config.json", max_position_embeddings="long"), f"{CONFIG}max_position_embeddings: "),
+        (put("config.json", architectures=3), f"{CONFIG}architectures: "),
+        (put("config.json", text_config=[1]), f"{CONFIG}text_config: "),
+        (put("config.json", text_config={"hidden_size": 8}), f"{CONFIG}vocab_size: "),
+        (header(b"[]"), f"{WEIGHTS}Input should be a valid dictionary"),
+        (header(b'{"a": 1}'), f"{WEIGHTS}a: "),
+        (header(b'{"a": {"shape": [2], "data_offsets": [0]}}'), f"{WEIGHTS}a.data_offsets.1: "),
+        (header(b'{"a": {"shape": 2, "data_offsets": [0, 8]}}'), f"{WEIGHTS}a.shape: "),
+        (index(metadata={}), f"{INDEX}weight_map: Field required"),
+        (index(weight_map=["a"]), f"{INDEX}weight_map: "),
+        (put("tokenizer.json", model=None), f"{TOKENIZER}model: "),
+        (put("tokenizer.json", model={}), f"{TOKENIZER}model.vocab: Field required"),
+        (put("tokenizer.json", model={"vocab": {}}), f"{TOKENIZER}model.vocab: "),
+        (put("tokenizer.json", model={"vocab": {"a": "b"}}), f"{TOKENIZER}model.vocab.a: "),
+        (put("tokenizer.json", model={"vocab": ["a"]}), f"{TOKENIZER}model.vocab: "),
+        (put("tokenizer.json", added_tokens=[{"id": 1}]), f"{TOKENIZER}added_tokens.0.content: "),
+        (put("tokenizer_config.json", bos_token={"id": 1}), f"{SETTINGS}bos_token: "),
+        (put("tokenizer_config.json", chat_template=[{}]), f"{SETTINGS}chat_template."),
+    ],
+)
+def test_a_file_of_another_form_is_named_with_the_place(
+    policy: Path, teacher: Path, change: Callable[[Path], object], expected: str
+) -> None:
+    change(policy)
+    (line,) = problems(**pair(policy, teacher))
+    assert line.startswith(f"policy.model: {policy}/{expected}")
+
+
+def test_an_attention_of_another_shape_waits_for_the_engine(policy: Path, teacher: Path) -> None:
+    put("config.json", num_attention_heads=[2, 4])(policy)
+    assert problems(**pair(policy, teacher)) == []
+
+
+def test_a_unigram_vocabulary_counts_in_its_order(policy: Path, teacher: Path) -> None:
+    vocabulary = json.loads((policy / "tokenizer.json").read_text())["model"]["vocab"]
+    scored = [(token, -1.0) for token in sorted(vocabulary, key=vocabulary.__getitem__)]
+    put("tokenizer.json", model={"vocab": scored})(policy)
+    assert problems(**pair(policy, teacher)) == []
+
+
 def test_a_pointer_in_the_place_of_weights_is_refused(policy: Path, teacher: Path) -> None:
     pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
     (policy / "model.safetensors").write_text(pointer)
@@ -198,6 +265,37 @@ def test_a_cache_that_one_sequence_fills_is_refused(policy: Path, teacher: Path)
         f"resources.generator.kv_cache_mib: 1 holds 2,048 tokens of the {role}, one sequence may "
         "have 2,049: set at least 2, or lower rollout.max_prompt_tokens or rollout.max_new_tokens"
         for role in ("policy", "teacher")
+    ]
+
+
+def test_a_micro_batch_below_one_sequence_is_refused(policy: Path, teacher: Path) -> None:
+    edit(teacher / "config.json", lambda it: it.update(max_position_embeddings=200))
+    models = pair(policy, teacher)
+    asked = {"rollout__max_prompt_tokens": 36, "rollout__max_new_tokens": 64}
+    assert problems(**models, **asked, optimizer__micro_batch_tokens=100) == []
+    assert problems(**models, **asked, optimizer__micro_batch_tokens=99) == [
+        "optimizer.micro_batch_tokens: 99 is below one sequence, which may have 100 tokens: set at "
+        "least 100, or lower rollout.max_prompt_tokens or rollout.max_new_tokens"
+    ]
+    # 1,088 tokens are asked for: the smaller context, the teacher's, is what is left of them.
+    assert problems(**models, optimizer__micro_batch_tokens=200) == []
+    (line,) = problems(**models, optimizer__micro_batch_tokens=199)
+    assert line.startswith("optimizer.micro_batch_tokens: 199 is below one sequence, which may")
+
+
+def test_a_micro_batch_waits_for_models_of_the_hub(policy: Path) -> None:
+    hub = {"policy__model": str(policy), "teacher__model": "hf:Qwen/Qwen3-8B@main"}
+    assert problems(**hub, optimizer__micro_batch_tokens=1) == []
+
+
+def test_a_policy_with_more_rows_than_its_teacher_is_refused(tmp_path: Path, teacher: Path) -> None:
+    """The other way round, and equal padding, fit."""
+    padded = make_tiny_model(tmp_path / "padded", vocab=TOKENIZER_SIZE + 60)
+    assert problems(**pair(padded, padded)) == []
+    assert problems(**pair(padded, teacher)) == [
+        "policy.model: its embedding (vocab_size) has 320 rows, the teacher's 260: the teacher "
+        "cannot score ids from 260 on; cut the policy's embedding to 260 rows or fewer "
+        "(transformers' resize_token_embeddings)"
     ]
 
 

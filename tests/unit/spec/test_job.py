@@ -43,6 +43,16 @@ from tests.unit.spec.job import job
             job(task={"type": "chain_sum", "min_terms": 4, "max_terms": 2}),
             "task.min_terms 4 is above task.max_terms 2",
         ),
+        (
+            job(resources={"device": "cuda", "generator": {"gpus": 0.5}}),
+            "resources.device 'cuda' needs GPUs, found 0: set resources.learner.gpus, "
+            "resources.scorer.gpus above 0",
+        ),
+        (
+            job(resources={"learner": {"gpus": 1}, "scorer": {"gpus": 0.5}}),
+            "resources.device 'cpu' leaves GPUs idle, found resources.learner.gpus 1, "
+            "resources.scorer.gpus 0.5: set each to 0, or resources.device 'cuda'",
+        ),
     ],
 )
 def test_fields_that_do_not_fit_each_other_are_named(data: dict[str, Any], expected: str) -> None:
@@ -56,7 +66,9 @@ def test_the_transformers_scorer_takes_any_temperature() -> None:
     assert spec.rollout.temperature == 0.7
 
 
-def test_the_reward_alone_needs_no_teacher() -> None:
-    data = job(algorithm={"type": "grpo"})
+def test_the_reward_alone_needs_no_teacher_and_its_scorer_no_gpu() -> None:
+    one = {"gpus": 1}
+    resources = {"device": "cuda", "generator": one, "learner": one}
+    data = job(algorithm={"type": "grpo"}, resources=resources)
     del data["teacher"]
     assert parse_spec(data).teacher is None

@@ -1,4 +1,7 @@
+import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -46,7 +49,7 @@ def test_what_a_killed_attempt_left_is_deleted(tmp_path: Path) -> None:
     killed = WeightFiles(tmp_path / "run", 1)
     killed.publish(7, {"a": torch.zeros(1)}, PROBE)
     WeightFiles(tmp_path / "run", 2)
-    assert [path.name for path in (tmp_path / "run").iterdir()] == ["2"]
+    assert [path.name for path in (tmp_path / "run").iterdir() if path.is_dir()] == ["2"]
 
 
 def test_an_attempt_that_ends_late_leaves_the_newer_one_alone(tmp_path: Path) -> None:
@@ -55,3 +58,30 @@ def test_an_attempt_that_ends_late_leaves_the_newer_one_alone(tmp_path: Path) ->
     published = newer.publish(0, {"a": torch.zeros(1)}, PROBE)
     replaced.remove()
     check_digest(published)
+
+
+def test_what_a_dead_run_left_is_swept_and_a_living_one_is_not(tmp_path: Path) -> None:
+    living = WeightFiles(tmp_path / "living", 1)
+    program = """
+import os, sys
+from pathlib import Path
+from rkd_online.weights.files import WeightFiles
+files = WeightFiles(Path(sys.argv[1]), 1)
+os._exit(9)
+"""
+    subprocess.run([sys.executable, "-c", program, str(tmp_path / "dead")], check=False)
+    assert {path.name for path in tmp_path.iterdir()} == {"dead", "living"}
+    WeightFiles(tmp_path / "new", 1)
+    assert {path.name for path in tmp_path.iterdir()} == {"living", "new"}
+    living.remove()
+
+
+def test_a_policy_that_shared_memory_cannot_hold_is_refused_with_both_sizes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = WeightFiles(tmp_path / "run", 1)
+    usage = SimpleNamespace(free=2 << 20)
+    monkeypatch.setattr("rkd_online.weights.files.shutil.disk_usage", lambda _: usage)
+    files.publish(0, {"a": torch.zeros(2 << 18)}, PROBE)
+    with pytest.raises(WeightSyncError, match=r"policy's 3 MiB do not fit into the 2 MiB .*shm"):
+        files.publish(1, {"a": torch.zeros(3 << 18)}, PROBE)
