@@ -15,7 +15,7 @@ def announce(settings: Settings, *, local_ray: bool) -> None:
     url = settings.control_url
     lines = [
         f"[bold]rkd {__version__} is up at {url}[/]",
-        f"  API        {url}/v1 (described by /openapi.json)",
+        f"  API        {url}/v1 (try it at {url}/docs)",
         f"  dashboard  {settings.ray_address} (Ray)",
         *(f"             {words}" for words in _ray(settings, local_ray)),
         f"  records    {settings.data_dir}",

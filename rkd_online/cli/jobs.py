@@ -140,7 +140,7 @@ def report(
     ] = None,
 ) -> None:
     """Show what a finished job gained: table, JSON or plot."""
-    from rkd_online.cli.reports import copy_plot, read_report, show_report
+    from rkd_online.cli.reports import read_report, show_report, write_plot
 
     with _known(job, url):
         found = read_report(job, url, folder)
@@ -149,7 +149,7 @@ def report(
     else:
         show_report(found)
     if png is not None:
-        copy_plot(job, url, folder, png)
+        write_plot(job, url, folder, png)
         typer.echo(f"plot: {png}", err=as_json)
 
 

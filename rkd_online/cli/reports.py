@@ -1,6 +1,5 @@
 """Reports of finished jobs: found, shown, copied."""
 
-import shutil
 from pathlib import Path
 
 from rich.console import Console
@@ -53,13 +52,18 @@ def _refuse_unfinished(job: JobRecord, url: str) -> None:
     )
 
 
-def copy_plot(job: str, url: str, folder: Path | None, target: Path) -> None:
-    """The plot that the run drew beside its report."""
-    records = folder / "runs" / job if folder else Path(Client(url).get(job).links.data)
-    plot = records / "report.png"
-    if not plot.is_file():
-        raise ServiceError(f"there is no {plot}: the control plane's files are not on this machine")
+def write_plot(job: str, url: str, folder: Path | None, target: Path) -> None:
+    """The plot that the run drew, from where the report comes from."""
     try:
-        shutil.copyfile(plot, target)
+        target.write_bytes(_plot(job, url, folder))
     except OSError as error:
         raise ServiceError(f"--png {target} cannot be written: {error.strerror}") from error
+
+
+def _plot(job: str, url: str, folder: Path | None) -> bytes:
+    if folder is None:
+        return Client(url).report_plot(job)
+    plot = folder / "runs" / job / "report.png"
+    if not plot.is_file():
+        raise ServiceError(f"there is no {plot}: the run drew none, or its records lie elsewhere")
+    return plot.read_bytes()

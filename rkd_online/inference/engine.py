@@ -36,7 +36,9 @@ class Engine:
 
     def __init__(self, settings: EngineSettings) -> None:
         self._settings = settings
-        self._thread = EngineThread(lambda: _build(settings), model=settings.model)
+        self._thread = EngineThread(
+            lambda: _build(settings), model=settings.model, start_timeout=settings.start_seconds
+        )
 
     def sample(
         self,

@@ -49,7 +49,7 @@ class EngineThread:
     """Starts the engine and steps it until ``close``."""
 
     def __init__(
-        self, build: Callable[[], LLMEngine], *, model: Path, start_timeout: float = 300.0
+        self, build: Callable[[], LLMEngine], *, model: Path, start_timeout: float
     ) -> None:
         self._build = build
         self._commands: queue.SimpleQueue[_Operation | None] = queue.SimpleQueue()

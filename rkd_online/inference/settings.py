@@ -9,7 +9,8 @@ from rkd_online.weights.transfer import Transfer
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """What an engine is started with. ``end_token_ids`` end a completion."""
+    """What an engine is started with. ``end_token_ids`` end a completion;
+    an engine that has not loaded its model within ``start_seconds`` is an error."""
 
     model: Path
     end_token_ids: tuple[int, ...]
@@ -18,3 +19,4 @@ class EngineSettings:
     kv_cache_bytes: int
     device: Literal["cpu", "cuda"]
     transfer: Transfer
+    start_seconds: float

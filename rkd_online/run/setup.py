@@ -45,6 +45,7 @@ class JobSetup:
             kv_cache_bytes=resources.generator.kv_cache_mib << 20,
             device=resources.device,
             transfer=self.transfer,
+            start_seconds=resources.timeout_seconds,
         )
 
 

@@ -102,6 +102,7 @@ def pair(
             kv_cache_bytes=32 << 20,
             device="cpu",
             transfer="file",
+            start_seconds=60.0,
         )
     )
     model = AutoModelForCausalLM.from_pretrained(folder / "model", dtype=torch.float32).eval()

@@ -37,4 +37,4 @@ def test_the_error_of_a_start_that_fails_comes_as_it_is() -> None:
         raise TimeoutError("no answer from the rendezvous")
 
     with pytest.raises(TimeoutError, match="no answer from the rendezvous"):
-        EngineThread(build, model=MODEL)
+        EngineThread(build, model=MODEL, start_timeout=60.0)

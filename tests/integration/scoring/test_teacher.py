@@ -82,6 +82,7 @@ def case(
             kv_cache_bytes=32 << 20,
             device="cpu",
             transfer="file",
+            start_seconds=60.0,
         )
     )
     plain = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()

@@ -58,6 +58,10 @@ class Answers:
         found = self.by_path.get(f"{request.method} {request.url.path}")
         if isinstance(found, BaseException):
             raise found
+        if isinstance(found, bytes):
+            return httpx.Response(200, content=found)
+        if isinstance(found, bytes):
+            return httpx.Response(200, content=found)
         if isinstance(found, str):
             return httpx.Response(200, text=found, headers={"Content-Type": "text/event-stream"})
         return (

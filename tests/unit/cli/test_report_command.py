@@ -32,6 +32,7 @@ def finished(answers: Answers, folder: Path) -> None:
     answers.by_path = {
         f"GET /v1/jobs/{JOB}": record("succeeded", links=links),
         f"GET /v1/jobs/{JOB}/report": REPORT,
+        f"GET /v1/jobs/{JOB}/report.png": b"\x89PNG",
     }
 
 
@@ -39,7 +40,6 @@ def test_the_plot_goes_into_the_file_that_is_named(
     rkd: Rkd, answers: Answers, tmp_path: Path
 ) -> None:
     finished(answers, tmp_path)
-    (tmp_path / "report.png").write_bytes(b"\x89PNG")
     target = tmp_path / "gain.png"
     outcome = rkd("report", JOB, "--png", str(target))
     assert (outcome.code, target.read_bytes()) == (0, b"\x89PNG")
@@ -50,7 +50,6 @@ def test_a_plot_that_cannot_be_written_is_an_error(
     rkd: Rkd, answers: Answers, tmp_path: Path
 ) -> None:
     finished(answers, tmp_path)
-    (tmp_path / "report.png").write_bytes(b"\x89PNG")
     target = tmp_path / "none" / "gain.png"
     outcome = rkd("report", JOB, "--png", str(target))
     assert (outcome.code, outcome.err) == (
@@ -63,7 +62,6 @@ def test_json_is_the_report_alone_however_it_is_drawn(
     rkd: Rkd, answers: Answers, tmp_path: Path
 ) -> None:
     finished(answers, tmp_path)
-    (tmp_path / "report.png").write_bytes(b"\x89PNG")
     outcome = rkd("report", JOB, "--json", "--png", str(tmp_path / "gain.png"))
     assert json.loads(outcome.out) == REPORT
 

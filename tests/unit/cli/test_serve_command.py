@@ -81,7 +81,7 @@ def test_a_served_api_says_where_everything_is(rkd: Rkd, served: None, tmp_path:
     outcome = rkd("serve", "--local-ray", "--port", "9000", "--data-dir", str(tmp_path))
     assert outcome.out.splitlines() == [
         f"rkd {__version__} is up at http://127.0.0.1:9000",
-        "  API        http://127.0.0.1:9000/v1 (described by /openapi.json)",
+        "  API        http://127.0.0.1:9000/v1 (try it at http://127.0.0.1:9000/docs)",
         "  dashboard  http://127.0.0.1:8265 (Ray)",
         f"             its token is in {tmp_path}/ray-token",
         f"  records    {tmp_path}",

@@ -29,9 +29,11 @@ def served(settings: Settings, launcher: FakeLauncher) -> Iterator[str]:
         server = uvicorn.Server(uvicorn.Config(create_app(settings, launcher), log_level="warning"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server.should_exit = True
-        thread.join(30)
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(30)
 
 
 def launched(launcher: FakeLauncher) -> Launch:
