@@ -20,7 +20,9 @@ from rkd_online.service.server import serve
 from rkd_online.service.settings import Settings
 from rkd_online.service.store import jobs
 from rkd_online.service.store.engine import Database
+from rkd_online.spec.load import parse_spec
 from tests.integration.service.fake_ray import FakeRay, fake_ray
+from tests.unit.spec.job import job
 
 SERVE = """
 from rkd_online.service.server import serve
@@ -76,15 +78,16 @@ def is_up(settings: Settings) -> bool:
 
 
 def queue_a_job(settings: Settings) -> str:
-    """Straight into the database: a spec that passes every check would need a model."""
+    """Straight into the database: no control plane runs yet."""
+    spec = parse_spec(job()).model_dump(mode="json")
 
     async def queue() -> str:
         database = Database(settings.database)
         await database.upgrade()
         async with database.write() as session:
-            job = await jobs.insert(session, "quick", {"steps": 4}, datetime.now(UTC))
+            row = await jobs.insert(session, spec["name"], spec, datetime.now(UTC))
         await database.close()
-        return job.id
+        return row.id
 
     return asyncio.run(queue())
 
