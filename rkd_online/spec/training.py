@@ -99,4 +99,5 @@ class CheckpointSpec(SpecModel):
         "reward/mean"
     )
     """What chooses the best checkpoint, which is kept: the highest reward of the step that sampled
-    it, or the highest pass@1 on the validation split."""
+    it (no step samples the last one), or the highest pass@1 on the validation split, which needs an
+    evaluation at each checkpoint."""
