@@ -14,9 +14,12 @@ import pytest
 from tests.integration.service.fake_ray import FakeRay, fake_ray
 
 ROOT = Path(__file__).resolve().parents[3]
+# A shell starts what it puts in the background with SIGINT ignored, and whatever that starts too.
 DEMO = """
+import signal
 import sys
 from rkd_online.cli import demo, main
+signal.signal(signal.SIGINT, signal.default_int_handler)
 serve = demo._serve
 demo._serve = lambda *asked: [word for word in serve(*asked) if word != "--local-ray"]
 sys.argv = ["rkd", "demo", *sys.argv[1:]]
