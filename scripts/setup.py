@@ -150,7 +150,7 @@ def install_torch(pin: str) -> str:
 def install_locks(pins: list[str]) -> str:
     """Install everything else and return the name of what did it.
 
-    uv needs a sixth of pip's time. It does not read pip's configuration, so where packages come
+    uv is several times as fast as pip. It does not read pip's configuration, so where packages come
     from a mirror it may fail, and pip does the work.
     """
     requirements = VENV / "setup-requirements.txt"
