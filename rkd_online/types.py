@@ -196,6 +196,16 @@ class PublishedWeights:
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run has come: the steps that are done, the first group that was never asked for,
+    and the groups that were asked for and not yet learned from."""
+
+    step: int
+    next_group: int
+    open_groups: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StepReport:
     """What one step did. ``timings`` are seconds by stage."""
 

@@ -24,7 +24,9 @@ model, and prints the plan. An unknown key is an error. `examples/` has whole jo
 
 def page() -> str:
     """The page's text."""
-    return HEAD + "".join(section(name, model) for name, model in models(JobSpec, ""))
+    # Models of several places, such as those of every algorithm, come once under their name.
+    found = dict.fromkeys(models(JobSpec, ""))
+    return HEAD + "".join(section(name, model) for name, model in found)
 
 
 def models(model: type[BaseModel], place: str) -> Iterator[tuple[str, type[BaseModel]]]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from rkd_online.errors import SpecError
+from rkd_online.models.layout import Sequences, siblings
 from rkd_online.types import TrainingRow
 
 
@@ -22,21 +23,60 @@ def minibatches(rows: Sequence[TrainingRow], count: int) -> list[list[int]]:
     return shares
 
 
-def micro_batches(lengths: Sequence[int], token_budget: int) -> list[list[int]]:
-    """Indices of rows for one forward pass each, every row once.
+def micro_batches(
+    sequences: Sequences, token_budget: int, *, packed: bool = True
+) -> list[list[int]]:
+    """Indices of rows for one forward pass each, every row once: a function of their lengths and of
+    which prompts are equal.
 
-    A micro-batch of r rows costs r times its longest row, padding included, and stays within the
-    budget. Rows are taken by length, so that little is padded. Raises SpecError for a row that does
-    not fit by itself.
+    A micro-batch costs its tokens, a prompt that rows share once, and stays within the budget. Rows
+    of one prompt stay together where they fit; otherwise they are split into parts, each with the
+    prompt. The largest come first, each to the first micro-batch with room for it. Where rows
+    cannot be ``packed``, one costs as much as the longest beside it. Raises SpecError for a row
+    that does not fit by itself.
     """
-    order = sorted(range(len(lengths)), key=lambda index: (lengths[index], index))
-    if order and lengths[order[-1]] > token_budget:
-        raise SpecError(
-            f"optimizer.micro_batch_tokens {token_budget} is below one sequence of "
-            f"{lengths[order[-1]]} tokens: raise it to that at least"
-        )
+    lengths = [len(completion) for _, completion in sequences]
+    prompts = [len(prompt) for prompt, _ in sequences]
+    for prompt, length in zip(prompts, lengths, strict=True):
+        if prompt + length > token_budget:
+            raise SpecError(
+                f"optimizer.micro_batch_tokens {token_budget} is below one sequence of "
+                f"{prompt + length} tokens ({prompt} of its prompt, {length} of its completion): "
+                f"raise it to {prompt + length} at least"
+            )
+    if not packed:
+        return _padded([sum(pair) for pair in zip(prompts, lengths, strict=True)], token_budget)
+    parts: list[list[int]] = []
+    for rows in siblings([prompt for prompt, _ in sequences]):
+        room = token_budget - prompts[rows[0]]
+        costs = [lengths[row] for row in rows]
+        parts += [[rows[place] for place in places] for places in _first_fit(costs, room)]
+    costs = [prompts[part[0]] + sum(lengths[row] for row in part) for part in parts]
+    return [
+        sorted(row for place in places for row in parts[place])
+        for places in _first_fit(costs, token_budget)
+    ]
+
+
+def _first_fit(costs: Sequence[int], room: int) -> list[list[int]]:
+    """Places of ``costs`` in bins of ``room``, by first-fit decreasing."""
+    bins: list[list[int]] = []
+    left: list[int] = []
+    for place in sorted(range(len(costs)), key=lambda place: (-costs[place], place)):
+        found = next((number for number, free in enumerate(left) if free >= costs[place]), None)
+        if found is None:
+            found = len(bins)
+            bins.append([])
+            left.append(room)
+        bins[found].append(place)
+        left[found] -= costs[place]
+    return bins
+
+
+def _padded(lengths: Sequence[int], token_budget: int) -> list[list[int]]:
+    """Rows by length, so that little is padded: r rows cost r times the longest."""
     packed: list[list[int]] = []
-    for index in order:
+    for index in sorted(range(len(lengths)), key=lambda index: (lengths[index], index)):
         if packed and (len(packed[-1]) + 1) * lengths[index] <= token_budget:
             packed[-1].append(index)
         else:

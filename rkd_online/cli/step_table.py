@@ -11,9 +11,9 @@ METRICS = (
     ("entropy", "policy/entropy", "{:.3f}"),
     ("tokens/s", "throughput/tokens_per_second", "{:,.0f}"),
 )
-STAGES = ("generate", "score", "update", "publish")
+STAGES = ("generate", "score", "update", "swap")
 NAMES = ("step", *(name for name, _, _ in METRICS), *(f"{stage} s" for stage in STAGES))
-LEFT_OUT = ("publish s", "score s", "update s", "generate s", "entropy", "tokens/s", "KL teacher")
+LEFT_OUT = ("swap s", "score s", "update s", "generate s", "entropy", "tokens/s", "KL teacher")
 """Columns that a narrow terminal does without, the first of them first."""
 GAP = 2
 ROWS_SHOWN = 8

@@ -1,7 +1,8 @@
 """Actor shells: each builds one plain worker in its own process and passes calls on.
 
-The worker is built by ``start`` and not by the constructor, whose errors reach the caller as the
-death of the actor, without their type.
+``warm`` imports what the worker needs, which can begin before the job is known; ``start`` builds
+it, and not the constructor, whose errors reach the caller as the death of the actor, without their
+type.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -11,12 +12,20 @@ from typing import Any
 import ray
 
 from rkd_online.cluster.transfer import GeneratorsClient, free_rendezvous
-from rkd_online.learning.outlets import DeviceOutlet
-from rkd_online.metrics.busy import BusySpan
+from rkd_online.metrics.busy import WorkLog
 from rkd_online.run.setup import JobSetup
-from rkd_online.run.workers import build_generator, build_learner, build_scorer, connect_by_file
+from rkd_online.run.workers import (
+    build_generator,
+    build_learner,
+    build_scorer,
+    connect_by_file,
+    import_generator,
+    import_learner,
+    import_scorer,
+)
 from rkd_online.types import (
     Logprobs,
+    Progress,
     PublishedWeights,
     RolloutGroup,
     SamplingRequest,
@@ -31,6 +40,9 @@ from rkd_online.types import (
 class GeneratorActor:
     """One vLLM engine."""
 
+    async def warm(self) -> None:
+        import_generator()
+
     async def start(self, setup: JobSetup, model: Path) -> None:
         """Answers when the engine runs."""
         self._worker = build_generator(setup, model)
@@ -39,14 +51,17 @@ class GeneratorActor:
         async for group in self._worker.sample(requests):
             yield group
 
+    async def abort(self, group_ids: Sequence[int]) -> None:
+        await self._worker.abort(group_ids)
+
     async def load_weights(self, weights: PublishedWeights) -> Logprobs:
         return await self._worker.load_weights(weights)
 
     async def transfer(self, verb: str, *args: dict[str, Any]) -> None:
         await self._worker.transfer(verb, *args)
 
-    async def busy_spans(self) -> list[BusySpan]:
-        return await self._worker.busy_spans()
+    async def work(self) -> WorkLog:
+        return await self._worker.work()
 
     async def close(self) -> None:
         await self._worker.close()
@@ -55,6 +70,9 @@ class GeneratorActor:
 @ray.remote
 class ScorerActor:
     """The teacher and the rewards."""
+
+    async def warm(self) -> None:
+        import_scorer()
 
     async def start(self, setup: JobSetup) -> None:
         """Answers when the teacher is loaded."""
@@ -66,8 +84,8 @@ class ScorerActor:
     async def reward(self, group: RolloutGroup) -> ScoredGroup:
         return await self._worker.reward(group)
 
-    async def busy_spans(self) -> list[BusySpan]:
-        return await self._worker.busy_spans()
+    async def work(self) -> WorkLog:
+        return await self._worker.work()
 
     async def close(self) -> None:
         await self._worker.close()
@@ -76,6 +94,9 @@ class ScorerActor:
 @ray.remote
 class LearnerActor:
     """The policy that is trained."""
+
+    async def warm(self) -> None:
+        import_learner()
 
     async def start(self, setup: JobSetup) -> None:
         """Answers when the policy is loaded."""
@@ -88,8 +109,11 @@ class LearnerActor:
         if transfer == "file":
             await connect_by_file(self._worker, self._setup)
             return
-        client = GeneratorsClient(generators)
-        rendezvous = free_rendezvous(len(generators))
+        from rkd_online.learning.outlets import DeviceOutlet
+
+        ranks_each = self._setup.spec.resources.generator.tensor_parallel
+        client = GeneratorsClient(generators, ranks_each)
+        rendezvous = free_rendezvous(len(generators) * ranks_each)
         await self._worker.connect(
             lambda learner: DeviceOutlet(transfer, rendezvous, client, learner)
         )
@@ -100,14 +124,14 @@ class LearnerActor:
     async def publish(self) -> PublishedWeights:
         return await self._worker.publish()
 
-    async def save(self, folder: Path, progress: dict[str, int]) -> None:
+    async def save(self, folder: Path, progress: Progress) -> None:
         await self._worker.save(folder, progress)
 
     async def restore(self, folder: Path) -> WeightVersion:
         return await self._worker.restore(folder)
 
-    async def busy_spans(self) -> list[BusySpan]:
-        return await self._worker.busy_spans()
+    async def work(self) -> WorkLog:
+        return await self._worker.work()
 
     async def close(self) -> None:
         await self._worker.close()

@@ -2,7 +2,7 @@
 
 ``python -m rkd_online.cluster.entrypoint --job-dir DIR --attempt N``. The control plane gives the
 rest by environment: ``RKD_CONTROL_URL``, ``RKD_ATTEMPT_TOKEN`` and, to go on from a checkpoint,
-``RKD_RESUME_FROM``.
+``RKD_RESUME_FROM``. What takes long to import is imported while the actors do the same.
 """
 
 import argparse
@@ -11,21 +11,23 @@ import os
 import sys
 import traceback
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import ray
 
 from rkd_online.cluster.metrics import RayMetricsSink
-from rkd_online.cluster.workforce import start_workforce
+from rkd_online.cluster.workforce import hire
 from rkd_online.errors import ClusterError, RkdError, WeightSyncError
-from rkd_online.evaluation.report import Report
-from rkd_online.learning.checkpoint import MANIFEST
 from rkd_online.metrics.control_plane import ControlPlaneSink
 from rkd_online.metrics.sinks import JsonlSink, Sinks
-from rkd_online.run.attempt import Attempt, checked_prompts, run_attempt
-from rkd_online.run.records import RunFolder
-from rkd_online.run.setup import prepare
+from rkd_online.run.records import RunFolder, is_checkpoint
 from rkd_online.spec.job import JobSpec
 from rkd_online.weights.transfer import transfer_for
+
+if TYPE_CHECKING:
+    from rkd_online.evaluation.report import Report
+    from rkd_online.run.prompts import PromptStream
+    from rkd_online.run.setup import JobSetup
 
 NAMESPACE = "rkd"
 WATCH_SECONDS = 1.0
@@ -85,29 +87,48 @@ async def _until_done_or_called_off(
             return
 
 
-async def _run(folder: RunFolder, number: int, control: ControlPlaneSink) -> Report:
+async def _run(folder: RunFolder, number: int, control: ControlPlaneSink) -> "Report":
     job = folder.path.name
     spec = JobSpec.model_validate_json(folder.spec.read_bytes())
     control.event("started", {"attempt": number, "steps": spec.steps})
     resume = _checkpoint(folder, os.environ.get("RKD_RESUME_FROM"), control)
-    setup = prepare(folder.path, number, spec, transfer_for(spec.resources))
-    prompts = await asyncio.to_thread(checked_prompts, setup, resume, control)
+    control.event("log", {"message": "starting engines, teacher and learner"})
     ray.init(address="auto", namespace=NAMESPACE, log_to_driver=True)
-    control.event("log", {"message": "starting engine, teacher and learner"})
-    work = await start_workforce(setup)
+    # The actors import what they need while this process does; most of a start is that.
+    hiring = asyncio.create_task(hire(job, spec))
+    try:
+        setup, prompts = await asyncio.to_thread(_prepared, folder, number, spec, resume, control)
+        work = await hiring
+    except BaseException:
+        # Actors that were hired already end with this process.
+        hiring.cancel()
+        raise
+    from rkd_online.run.attempt import Attempt, run_attempt
+
     metrics = JsonlSink(folder.attempt(number).metrics)
     sink = Sinks([metrics, control, RayMetricsSink(job)])
     try:
+        await work.start(setup)
         return await run_attempt(Attempt(setup, prompts, work, folder, sink, resume))
     finally:
         await work.close()
         metrics.close()
 
 
+def _prepared(
+    folder: RunFolder, number: int, spec: JobSpec, resume: Path | None, control: ControlPlaneSink
+) -> "tuple[JobSetup, PromptStream]":
+    from rkd_online.run.attempt import checked_prompts
+    from rkd_online.run.prepare import prepare
+
+    setup = prepare(folder.path, number, spec, transfer_for(spec.resources))
+    return setup, checked_prompts(setup, resume, control)
+
+
 def _checkpoint(folder: RunFolder, accepted: str | None, control: ControlPlaneSink) -> Path | None:
     """Where to go on. While the control plane was away a run may have written newer checkpoints and
     dropped the one that was accepted last."""
-    if accepted is None or (Path(accepted) / MANIFEST).is_file():
+    if accepted is None or is_checkpoint(Path(accepted)):
         return Path(accepted) if accepted else None
     newest = folder.latest_checkpoint()
     control.event("log", {"message": f"{accepted} is gone: going on from {newest or 'the start'}"})

@@ -15,7 +15,7 @@ Bundle = dict[str, float]
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """A reserved placement group: bundle 0 the learner, 1 the scorer, then the generators."""
+    """A reserved placement group: the learner's bundle, the scorers', the generators'."""
 
     group: PlacementGroup
     bundles: tuple[Bundle, ...]
@@ -26,9 +26,10 @@ class Placement:
 
 
 def bundles(resources: Resources) -> tuple[Bundle, ...]:
-    """What each actor reserves: the learner, the scorer, then each generator."""
+    """What each actor reserves: the learner, then each scorer, then each generator."""
+    scorers = [_bundle(resources.scorer)] * resources.scorer.count
     generators = [_bundle(resources.generator)] * resources.generator.count
-    return (_bundle(resources.learner), _bundle(resources.scorer), *generators)
+    return (_bundle(resources.learner), *scorers, *generators)
 
 
 def _bundle(worker: WorkerResources | GeneratorResources) -> Bundle:
@@ -65,8 +66,8 @@ def check_fits(wanted: tuple[Bundle, ...], total: dict[str, float]) -> None:
         if sum(parts) > total.get(name, 0.0):
             raise ClusterError(
                 f"the job needs {sum(parts):g} {name} ({' + '.join(f'{part:g}' for part in parts)} "
-                f"for learner, scorer and generators), the cluster has {total.get(name, 0.0):g}: "
-                "lower resources.*.cpus / gpus or resources.generator.count, or add nodes"
+                f"for learner, scorers and generators), the cluster has {total.get(name, 0.0):g}: "
+                "lower resources.*.cpus / gpus or .count, or add nodes"
             )
 
 

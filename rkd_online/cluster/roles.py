@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from rkd_online.cluster.calls import answer, answers
-from rkd_online.metrics.busy import BusySpan
+from rkd_online.metrics.busy import WorkLog
 from rkd_online.types import (
     Logprobs,
+    Progress,
     PublishedWeights,
     RolloutGroup,
     SamplingRequest,
@@ -24,20 +25,21 @@ CONTROL_TIMEOUT = 60.0
 class ActorRole:
     """A handle with the verbs that every worker has."""
 
-    def __init__(self, actor: Any, name: str, timeout: float, *setup: Any) -> None:
-        """``setup`` is what the actor builds its worker from; it begins at once."""
+    def __init__(self, actor: Any, name: str, timeout: float) -> None:
+        """The actor begins to import what it needs."""
         self._actor = actor
         self._name = name
         self._timeout = timeout
-        self._started = actor.start.remote(*setup)
+        self._warm = actor.warm.remote()
 
-    async def ready(self) -> None:
-        """Wait until the actor has built its worker."""
-        await answer(self._started, f"start on actor {self._name}", self._timeout)
+    async def start(self, *setup: Any) -> None:
+        """Have the actor build its worker from ``setup``, and wait for it."""
+        await answer(self._warm, f"imports of actor {self._name}", self._timeout)
+        await self._call("start", *setup)
 
-    async def busy_spans(self) -> list[BusySpan]:
-        spans: list[BusySpan] = await self._call("busy_spans", timeout=CONTROL_TIMEOUT)
-        return spans
+    async def work(self) -> WorkLog:
+        log: WorkLog = await self._call("work", timeout=CONTROL_TIMEOUT)
+        return log
 
     async def close(self) -> None:
         await self._call("close", timeout=CONTROL_TIMEOUT)
@@ -54,6 +56,9 @@ class ActorGenerator(ActorRole):
         stream = self._actor.sample.options(num_returns="streaming").remote(requests)
         async for group in answers(stream, f"sample on actor {self._name}", self._timeout):
             yield group
+
+    async def abort(self, group_ids: Sequence[int]) -> None:
+        await self._call("abort", group_ids, timeout=CONTROL_TIMEOUT)
 
     async def load_weights(self, weights: PublishedWeights) -> Logprobs:
         probe: Logprobs = await self._call("load_weights", weights)
@@ -87,7 +92,7 @@ class ActorLearner(ActorRole):
         weights: PublishedWeights = await self._call("publish")
         return weights
 
-    async def save(self, folder: Path, progress: dict[str, int]) -> None:
+    async def save(self, folder: Path, progress: Progress) -> None:
         await self._call("save", folder, progress)
 
     async def restore(self, folder: Path) -> WeightVersion:

@@ -17,13 +17,17 @@ class GeneratorsClient:
     """What vLLM's sender calls on the other end (its ``VLLMWeightSyncClient``), for all generators
     at once. Used in the learner's thread, which is not the actor's event loop."""
 
-    def __init__(self, actors: list[Any]) -> None:
+    def __init__(self, actors: list[Any], ranks_each: int) -> None:
         self._actors = actors
+        self._ranks_each = ranks_each
 
     def init_weight_transfer_engine(self, init_info: dict[str, Any]) -> None:
-        """Let every engine join; in an NCCL group each takes the next rank."""
+        """Let every engine join; in an NCCL group each takes the next ranks."""
         first = init_info.get("rank_offset")
-        ranks = [{} if first is None else {"rank_offset": first + i} for i in self._indices()]
+        ranks = [
+            {} if first is None else {"rank_offset": first + i * self._ranks_each}
+            for i in self._indices()
+        ]
         self._all("init_weight_transfer_engine", [(init_info | rank,) for rank in ranks])
 
     def start_weight_update(self) -> None:

@@ -10,38 +10,48 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from rkd_online.cluster.actors import GeneratorActor, LearnerActor, ScorerActor
 from rkd_online.cluster.placement import Bundle, Placement, reserve
-from rkd_online.cluster.roles import ActorGenerator, ActorLearner, ActorRole, ActorScorer
+from rkd_online.cluster.roles import ActorGenerator, ActorLearner, ActorScorer
 from rkd_online.errors import ClusterError
 from rkd_online.inference.environment import engine_environment
 from rkd_online.run.setup import JobSetup
+from rkd_online.spec.job import JobSpec
 
 log = logging.getLogger(__name__)
 
 PLACEMENT_TIMEOUT = 300.0
 """Seconds to wait for room on the cluster."""
 
-LEARNER_BUNDLE, SCORER_BUNDLE, FIRST_GENERATOR_BUNDLE = 0, 1, 2
+LEARNER_BUNDLE, FIRST_SCORER_BUNDLE = 0, 1
 
 
 class RayWorkforce:
-    """The actors of one attempt, in one placement group."""
+    """The actors of one attempt, in one placement group.
 
-    def __init__(self, setup: JobSetup, placement: Placement) -> None:
-        self._setup = setup
+    They begin with their imports at once; ``start`` tells them the job.
+    """
+
+    def __init__(self, job: str, spec: JobSpec, placement: Placement) -> None:
+        self._job = job
+        self._resources = resources = spec.resources
         self._placement = placement
         self._actors: list[Any] = []
         self._generator_actors: list[Any] = []
-        count = setup.spec.resources.generator.count
-        learner = self._start(LearnerActor, "learner", 0, LEARNER_BUNDLE)
-        self.learner = ActorLearner(*learner, setup)
-        scorer = self._start(ScorerActor, "scorer", 0, SCORER_BUNDLE)
-        self.scorer = ActorScorer(*scorer, setup)
-        self.generators = [self._generator(index, setup.policy) for index in range(count)]
+        # The generators take longest.
+        self.generators = [self._generator(index) for index in range(resources.generator.count)]
+        self.scorers = [
+            ActorScorer(*self._actor(ScorerActor, "scorer", index, FIRST_SCORER_BUNDLE + index))
+            for index in range(resources.scorer.count)
+        ]
+        self.learner = ActorLearner(*self._actor(LearnerActor, "learner", 0, LEARNER_BUNDLE))
 
-    async def ready(self) -> None:
-        """Wait until every model is loaded; they load side by side."""
-        roles: list[ActorRole] = [self.learner, self.scorer, *self.generators]
-        await asyncio.gather(*(role.ready() for role in roles))
+    async def start(self, setup: JobSetup) -> None:
+        """Wait until every model is loaded, side by side, and weights can flow."""
+        self._setup = setup
+        await asyncio.gather(
+            self.learner.start(setup),
+            *(scorer.start(setup) for scorer in self.scorers),
+            *(generator.start(setup, setup.policy) for generator in self.generators),
+        )
         await self.learner.connect(self._generator_actors)
 
     async def close_generators(self) -> None:
@@ -53,8 +63,8 @@ class RayWorkforce:
 
     async def start_generator(self, model: Path) -> ActorGenerator:
         """A generator for another model, in the room of the first."""
-        generator = self._generator(0, model, role="evaluator")
-        await generator.ready()
+        generator = self._generator(0, role="evaluator")
+        await generator.start(self._setup, model)
         return generator
 
     async def close(self) -> None:
@@ -74,15 +84,15 @@ class RayWorkforce:
         self._actors.clear()
         self._placement.release()
 
-    def _generator(self, index: int, model: Path, role: str = "generator") -> ActorGenerator:
-        bundle = FIRST_GENERATOR_BUNDLE + index
-        started = self._start(GeneratorActor, role, index, bundle)
+    def _generator(self, index: int, role: str = "generator") -> ActorGenerator:
+        bundle = FIRST_SCORER_BUNDLE + self._resources.scorer.count + index
+        handle = self._actor(GeneratorActor, role, index, bundle)
         self._generator_actors.append(self._actors[-1])
-        return ActorGenerator(*started, self._setup, model)
+        return ActorGenerator(*handle)
 
-    def _start(self, shell: Any, role: str, index: int, bundle: int) -> tuple[Any, str, float]:
-        """Start one actor; returns its handle, its name and the time limit of its answers."""
-        name = f"rkd:{self._setup.job}:{role}:{index}"
+    def _actor(self, shell: Any, role: str, index: int, bundle: int) -> tuple[Any, str, float]:
+        """One actor: its handle, its name and the time limit of its answers."""
+        name = f"rkd:{self._job}:{role}:{index}"
         reserved: Bundle = self._placement.bundles[bundle]
         actor = shell.options(
             name=name,
@@ -92,19 +102,12 @@ class RayWorkforce:
             scheduling_strategy=PlacementGroupSchedulingStrategy(
                 placement_group=self._placement.group, placement_group_bundle_index=bundle
             ),
-            runtime_env={"env_vars": engine_environment(self._setup.spec.resources.device)},
+            runtime_env={"env_vars": engine_environment(self._resources.device)},
         ).remote()
         self._actors.append(actor)
-        return actor, name, self._setup.spec.resources.timeout_seconds
+        return actor, name, self._resources.timeout_seconds
 
 
-async def start_workforce(setup: JobSetup) -> RayWorkforce:
-    """Reserve room, start all actors and wait for them."""
-    placement = await reserve(setup.spec.resources, setup.job, PLACEMENT_TIMEOUT)
-    workforce = RayWorkforce(setup, placement)
-    try:
-        await workforce.ready()
-    except BaseException:
-        workforce.kill()
-        raise
-    return workforce
+async def hire(job: str, spec: JobSpec) -> RayWorkforce:
+    """Reserve room for a job's actors and let them begin."""
+    return RayWorkforce(job, spec, await reserve(spec.resources, job, PLACEMENT_TIMEOUT))

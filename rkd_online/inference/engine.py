@@ -1,7 +1,8 @@
 """The engine as the rest of the project sees it: sample, score prompts, swap weights."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +31,27 @@ LOADED: WeightVersion = 0
 STEP_TOKENS = 8192
 """Prompt tokens that one engine step takes in, unless a single prompt is longer."""
 
+CPU_BLOCK_TOKENS = 32
+"""Siblings share what their prompt has in whole blocks of the key-value cache: the smallest block
+that vLLM's attention on CPU takes. On GPUs it is vLLM's own choice."""
+
+URGENT_SEQUENCES = 4
+"""Room for requests that go before all others."""
+
+NO_GROUP = -1
+"""The group of a request that nobody aborts."""
+
 
 class Engine:
-    """One in-process vLLM engine in float32."""
+    """One in-process vLLM engine."""
 
     def __init__(self, settings: EngineSettings) -> None:
         self._settings = settings
         self._thread = EngineThread(
-            lambda: _build(settings), model=settings.model, start_timeout=settings.start_seconds
+            lambda: _build(settings),
+            model=settings.model,
+            at_once=settings.max_sequences,
+            start_timeout=settings.start_seconds,
         )
 
     def sample(
@@ -51,6 +65,7 @@ class Engine:
         self._thread.submit(
             [
                 EngineRequest(
+                    group_id=request.group_id,
                     prompt_ids=request.prompt.token_ids.tolist(),
                     params=self._sampling_params(request, seed),
                     on_finish=_rollout_callback(request.group_id, index, on_rollout),
@@ -61,30 +76,38 @@ class Engine:
             ]
         )
 
-    async def prompt_logprobs(self, sequences: Sequence[TokenIds]) -> list[Logprobs]:
+    async def abort(self, group_ids: Collection[int]) -> None:
+        """Stop sampling these groups; nothing more is heard of them."""
+        await asyncio.wrap_future(self._thread.abort(group_ids))
+
+    async def prompt_logprobs(
+        self, sequences: Sequence[TokenIds], *, urgent: bool = False
+    ) -> list[Logprobs]:
         """Log-probs at temperature 1 of tokens 1 to n-1 of each sequence of n tokens, n at least 2
-        and at most the context length."""
+        and at most the context length. What is urgent goes before all that waits or runs."""
         loop = asyncio.get_running_loop()
         waiting: list[asyncio.Future[Logprobs]] = [loop.create_future() for _ in sequences]
         self._thread.submit(
             [
                 EngineRequest(
+                    group_id=NO_GROUP,
                     prompt_ids=sequence[:-1].tolist(),
                     params=_scoring_params(sequence[-1]),
                     on_finish=_scored_callback(loop, future, sequence[-1]),
                     on_error=_error_callback(loop, future),
                 )
                 for sequence, future in zip(sequences, waiting, strict=True)
-            ]
+            ],
+            urgent=urgent,
         )
         return list(await asyncio.gather(*waiting))
 
     async def load_weights(self, path: Path, version: WeightVersion) -> None:
         """Swap to the weights in a safetensors file, as one operation between two steps.
 
-        Running requests keep their tokens and recompute their keys and values.
+        Sequences in flight keep their tokens.
         """
-        await asyncio.wrap_future(self._thread.call(lambda llm: _swap(llm, path, version)))
+        await asyncio.wrap_future(self._thread.call(partial(self._swap, path, version)))
 
     async def transfer(self, verb: str, *args: dict[str, Any]) -> None:
         """One verb of vLLM's weight-transfer protocol, sent by the learner's end of it."""
@@ -94,11 +117,24 @@ class Engine:
 
     async def commit(self, version: WeightVersion) -> None:
         """Count what was transferred as ``version`` and forget what older weights computed."""
-        await asyncio.wrap_future(self._thread.call(lambda llm: _commit(llm, version)))
+        await asyncio.wrap_future(self._thread.call(partial(self._commit, version)))
 
     def close(self) -> None:
         """Shut the engine down."""
         self._thread.close()
+
+    def _swap(self, path: Path, version: WeightVersion, llm: LLMEngine) -> None:
+        llm.collective_rpc("start_weight_update")
+        llm.collective_rpc("update_weights", args=({"path": str(path)},))
+        llm.collective_rpc("finish_weight_update")
+        self._commit(version, llm)
+
+    def _commit(self, version: WeightVersion, llm: LLMEngine) -> None:
+        llm.set_weight_version(str(version))
+        if self._settings.kv_on_update == "recompute":
+            llm.reset_prefix_cache(reset_running_requests=True)
+        else:
+            _forget_prefixes(llm)
 
     def _sampling_params(self, request: SamplingRequest, seed: int) -> SamplingParams:
         return SamplingParams(
@@ -119,10 +155,13 @@ def _build(settings: EngineSettings) -> LLMEngine:
         model=str(settings.model),
         skip_tokenizer_init=True,
         generation_config="vllm",
-        dtype="float32",
+        dtype=settings.precision,
+        tensor_parallel_size=settings.tensor_parallel,
         enforce_eager=settings.device == "cpu",
         max_model_len=settings.context_length,
-        max_num_seqs=settings.max_sequences,
+        max_num_seqs=settings.max_sequences + URGENT_SEQUENCES,
+        scheduling_policy="priority",
+        block_size=CPU_BLOCK_TOKENS if settings.device == "cpu" else None,
         # A prompt in pieces makes vLLM rewind each seeded generator, which CPU generators cannot.
         enable_chunked_prefill=False,
         max_num_batched_tokens=max(STEP_TOKENS, settings.context_length),
@@ -139,16 +178,13 @@ def _build(settings: EngineSettings) -> LLMEngine:
     return engine
 
 
-def _swap(engine: LLMEngine, path: Path, version: WeightVersion) -> None:
-    engine.collective_rpc("start_weight_update")
-    engine.collective_rpc("update_weights", args=({"path": str(path)},))
-    engine.collective_rpc("finish_weight_update")
-    _commit(engine, version)
+def _forget_prefixes(llm: LLMEngine) -> None:
+    """Leave running sequences their keys and values, and let no new one find them.
 
-
-def _commit(engine: LLMEngine, version: WeightVersion) -> None:
-    engine.set_weight_version(str(version))
-    engine.reset_prefix_cache(reset_running_requests=True)
+    vLLM's own reset refuses while blocks are in use; eviction takes a block's name and not its use.
+    """
+    pool = llm.engine_core.engine_core.scheduler.kv_cache_manager.block_pool
+    pool.evict_blocks({block.block_id for block in pool.blocks})
 
 
 def _scoring_params(last: int) -> SamplingParams:

@@ -1,14 +1,16 @@
 """One thread that owns a vLLM engine: it steps, and every other operation runs between two steps.
 
 Consumes commands from a queue; produces finished outputs through each request's callback. While
-nothing runs it waits for the next command. A request that vLLM refuses fails alone; any other error
-ends the thread and fails every pending and later command with that error. The engines of one
-process take turns.
+nothing runs it waits for the next command. At most ``at_once`` requests are in the engine, the
+others wait here in their order, so that an urgent request never waits for them. A request that vLLM
+refuses fails alone; any other error ends the thread and fails every pending and later command with
+that error. The engines of one process take turns.
 """
 
 import queue
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,11 +30,16 @@ ONE_AT_A_TIME = threading.Lock()
 of the process: two engines that step at once corrupt each other's memory."""
 
 
+URGENT, ORDINARY = 0, 1
+"""Priorities of requests: the engine takes the smaller first."""
+
+
 @dataclass(frozen=True, slots=True)
 class EngineRequest:
     """One sequence for the engine. The callbacks run on the engine's thread: ``on_finish`` once, or
-    ``on_error``, which can come more than once."""
+    ``on_error``, which can come more than once. ``group_id`` is what ``abort`` knows it by."""
 
+    group_id: int
     prompt_ids: list[int]
     params: SamplingParams
     on_finish: Callable[[RequestOutput], object]
@@ -49,10 +56,12 @@ class EngineThread:
     """Starts the engine and steps it until ``close``."""
 
     def __init__(
-        self, build: Callable[[], LLMEngine], *, model: Path, start_timeout: float
+        self, build: Callable[[], LLMEngine], *, model: Path, at_once: int, start_timeout: float
     ) -> None:
         self._build = build
+        self._at_once = at_once
         self._commands: queue.SimpleQueue[_Operation | None] = queue.SimpleQueue()
+        self._waiting: deque[EngineRequest] = deque()
         self._running: dict[str, EngineRequest] = {}
         self._next_id = 0
         self._failure: BaseException | None = None
@@ -71,20 +80,16 @@ class EngineThread:
                 self._commands.put(_Operation(operation, future))
         return future
 
-    def submit(self, requests: list[EngineRequest]) -> None:
-        """Enqueue all requests before the engine takes its next step."""
+    def submit(self, requests: list[EngineRequest], *, urgent: bool = False) -> None:
+        """Enqueue all requests before the engine takes its next step; urgent ones before any that
+        wait or run."""
 
         def enqueue(engine: LLMEngine) -> None:
-            for request in requests:
-                key = str(self._next_id)
-                self._next_id += 1
-                prompt = {"prompt_token_ids": request.prompt_ids}
-                try:
-                    engine.add_request(key, prompt, request.params)
-                except VLLMClientError as error:
-                    request.on_error(_refusal(request, error))
-                else:
-                    self._running[key] = request
+            if urgent:
+                for request in requests:
+                    self._add(engine, request, URGENT)
+            else:
+                self._waiting.extend(requests)
 
         def report(done: "Future[None]") -> None:
             error = done.exception()
@@ -93,6 +98,18 @@ class EngineThread:
                     request.on_error(error)
 
         self.call(enqueue).add_done_callback(report)
+
+    def abort(self, group_ids: Collection[int]) -> "Future[None]":
+        """Forget the requests of these groups; none of their callbacks is called after this."""
+
+        def forget(engine: LLMEngine) -> None:
+            self._waiting = deque(one for one in self._waiting if one.group_id not in group_ids)
+            keys = [key for key, one in self._running.items() if one.group_id in group_ids]
+            engine.abort_request(keys)
+            for key in keys:
+                del self._running[key]
+
+        return self.call(forget)
 
     def close(self, timeout: float = 30.0) -> None:
         """Stop stepping and shut the engine down."""
@@ -120,6 +137,7 @@ class EngineThread:
                 engine = self._build()
             while self._run_commands(engine):
                 with ONE_AT_A_TIME:
+                    self._fill(engine)
                     outputs = engine.step()
                 for output in outputs:
                     self._deliver(output)
@@ -132,7 +150,7 @@ class EngineThread:
     def _run_commands(self, engine: LLMEngine) -> bool:
         """Run what is queued, waiting while there is nothing to step; False at the end."""
         while True:
-            idle = not engine.has_unfinished_requests()
+            idle = not self._waiting and not engine.has_unfinished_requests()
             try:
                 command = self._commands.get(block=idle)
             except queue.Empty:
@@ -147,6 +165,23 @@ class EngineThread:
                 command.result.set_exception(error)
                 raise
 
+    def _fill(self, engine: LLMEngine) -> None:
+        while self._waiting and len(self._running) < self._at_once:
+            self._add(engine, self._waiting.popleft(), ORDINARY)
+
+    def _add(self, engine: LLMEngine, request: EngineRequest, priority: int) -> None:
+        key = str(self._next_id)
+        self._next_id += 1
+        prompt = {"prompt_token_ids": request.prompt_ids}
+        # Of one priority the engine takes the earliest; a clock could give two the same time.
+        place = float(self._next_id)
+        try:
+            engine.add_request(key, prompt, request.params, arrival_time=place, priority=priority)
+        except VLLMClientError as error:
+            request.on_error(_refusal(request, error))
+        else:
+            self._running[key] = request
+
     def _deliver(self, output: Any) -> None:
         if isinstance(output, RequestOutput) and output.finished:
             self._running.pop(output.request_id).on_finish(output)
@@ -155,9 +190,10 @@ class EngineThread:
         """Fail what is pending now, and with it whatever comes later."""
         with self._lock:
             self._failure = error
-        for request in self._running.values():
+        for request in [*self._running.values(), *self._waiting]:
             request.on_error(error)
         self._running.clear()
+        self._waiting.clear()
         while not self._commands.empty():
             command = self._commands.get()
             if command is not None:

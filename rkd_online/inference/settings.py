@@ -4,13 +4,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from rkd_online.spec.precision import Precision
 from rkd_online.weights.transfer import Transfer
 
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """What an engine is started with. ``end_token_ids`` end a completion;
-    an engine that has not loaded its model within ``start_seconds`` is an error."""
+    """What an engine is started with. ``end_token_ids`` end a completion. ``kv_on_update`` is what
+    sequences in flight do with their keys and values when weights change. An engine that has not
+    loaded its model within ``start_seconds`` is an error."""
 
     model: Path
     end_token_ids: tuple[int, ...]
@@ -18,5 +20,8 @@ class EngineSettings:
     max_sequences: int
     kv_cache_bytes: int
     device: Literal["cpu", "cuda"]
+    precision: Precision
+    tensor_parallel: int
     transfer: Transfer
+    kv_on_update: Literal["recompute", "keep"]
     start_seconds: float

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,9 +14,10 @@ from safetensors import SafetensorError
 from transformers import GenerationConfig, PreTrainedModel
 
 from rkd_online.errors import CheckpointError
+from rkd_online.types import Progress
 from rkd_online.weights.files import file_digest
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 MANIFEST: Final = "manifest.json"
 STATE: Final = Path("state") / "optimizer.pt"
 GENERATION_CONFIG: Final = "generation_config.json"
@@ -30,7 +32,7 @@ def write_checkpoint(
     model: PreTrainedModel,
     source: Path,
     state: Mapping[str, Any],
-    progress: Mapping[str, int],
+    progress: Progress,
 ) -> None:
     """Write the policy as a Hugging Face folder, the optimizer beside it and the manifest last.
 
@@ -55,6 +57,28 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
     Raises CheckpointError naming the file that is missing or differs.
     """
+    manifest = _parsed_manifest(folder)
+    for name, recorded in manifest["files"].items():
+        path = folder / name
+        if not path.is_file() or file_digest(path) != recorded["sha256"]:
+            raise _damaged(folder, name)
+    return manifest
+
+
+def read_progress(folder: Path) -> Progress:
+    """How far the run was that wrote a checkpoint. Looks at the manifest alone."""
+    found = _parsed_manifest(folder)
+    return Progress(found["step"], found["next_group"], tuple(found["open_groups"]))
+
+
+def read_state(folder: Path) -> dict[str, Any]:
+    """The learner's state in a checkpoint that is whole."""
+    read_manifest(folder)
+    state: dict[str, Any] = torch.load(folder / STATE, weights_only=True)
+    return state
+
+
+def _parsed_manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
     except FileNotFoundError:
@@ -66,18 +90,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             f"checkpoint {folder} has format {manifest['format']}, this release reads {FORMAT}: "
             "resume with the release that wrote it"
         )
-    for name, recorded in manifest["files"].items():
-        path = folder / name
-        if not path.is_file() or file_digest(path) != recorded["sha256"]:
-            raise _damaged(folder, name)
     return manifest
-
-
-def read_state(folder: Path) -> dict[str, Any]:
-    """The learner's state in a checkpoint that is whole."""
-    read_manifest(folder)
-    state: dict[str, Any] = torch.load(folder / STATE, weights_only=True)
-    return state
 
 
 def _write_files(
@@ -95,13 +108,13 @@ def _write_files(
         torch.save(dict(state), file)
 
 
-def _write_manifest(partial: Path, progress: Mapping[str, int]) -> None:
+def _write_manifest(partial: Path, progress: Progress) -> None:
     files = sorted(path for path in partial.rglob("*") if path.is_file())
     for path in files:
         _flush(path)
     manifest = {
         "format": FORMAT,
-        **progress,
+        **asdict(progress),
         "files": {
             str(path.relative_to(partial)): {
                 "bytes": path.stat().st_size,

@@ -10,14 +10,14 @@ from transformers.core_model_loading import revert_weight_conversion
 from rkd_online.errors import TrainingError
 from rkd_online.learning.checkpoint import read_state, write_checkpoint
 from rkd_online.learning.schedule import learning_rate
-from rkd_online.learning.tensors import PAD_ID
 from rkd_online.learning.update import PolicyUpdate
+from rkd_online.models.completion_model import CompletionModel, Precision
 from rkd_online.models.load import load_causal_lm
-from rkd_online.models.logprobs import completion_logprobs
 from rkd_online.spec.algorithm import Algorithm
 from rkd_online.spec.training import OptimizerSpec
 from rkd_online.types import (
     Logprobs,
+    Progress,
     TokenIds,
     TrainingBatch,
     UpdateResult,
@@ -27,7 +27,11 @@ from rkd_online.types import (
 
 
 class PolicyLearner:
-    """A policy in float32 and its AdamW."""
+    """A policy in float32 and its AdamW.
+
+    ``precision`` is that of matrix products in the update; the probe is in float32 always. With
+    ``activation_checkpointing`` layers are computed twice and keep less for the backward pass.
+    """
 
     def __init__(
         self,
@@ -38,10 +42,15 @@ class PolicyLearner:
         total_steps: int,
         device: str,
         threads: int,
+        precision: Precision = "float32",
+        activation_checkpointing: bool = False,
     ) -> None:
         # Without effect beside an in-process vLLM, which replaces it: one thread there.
         torch.set_num_threads(threads)
         self.model = load_causal_lm(model, dtype=torch.float32, device=device)
+        self._statistics = CompletionModel(
+            self.model, precision=precision, activation_checkpointing=activation_checkpointing
+        )
         self.version: WeightVersion = 0
         self._source = model
         self._algorithm = algorithm
@@ -69,7 +78,7 @@ class PolicyLearner:
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         update = PolicyUpdate(
-            self.model, self._optimizer, batch, algorithm=self._algorithm, spec=self._spec
+            self._statistics, self._optimizer, batch, algorithm=self._algorithm, spec=self._spec
         )
         metrics = update.run() | {"optimizer/learning_rate": rate}
         self.version = batch.step
@@ -84,19 +93,18 @@ class PolicyLearner:
     @torch.no_grad()
     def probe(self, ids: TokenIds) -> Logprobs:
         """Log-probs at temperature 1 of tokens 1 to n-1 of n."""
-        row = completion_logprobs(self.model, [(ids[:1], ids[1:])], 1.0, pad_id=PAD_ID)[0]
-        return logprobs(row.tolist())
+        batch = self._statistics.batch([(ids[:1], ids[1:])])
+        found = self._statistics(batch, 1.0, precision="float32")
+        return logprobs(found.logprobs[0].tolist())
 
-    def save(self, folder: Path, progress: dict[str, int]) -> None:
+    def save(self, folder: Path, progress: Progress) -> None:
         """Write a checkpoint, whole or not at all."""
         state = {
             "version": self.version,
             "optimizer": self._optimizer.state_dict(),
             "random": torch.get_rng_state(),
         }
-        write_checkpoint(
-            folder, self.model, self._source, state, progress | {"version": self.version}
-        )
+        write_checkpoint(folder, self.model, self._source, state, progress)
 
     def restore(self, folder: Path) -> WeightVersion:
         """Continue from a checkpoint and return its version; a damaged one changes nothing."""

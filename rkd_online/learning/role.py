@@ -10,8 +10,15 @@ from typing import TypeVar
 from rkd_online.errors import WeightSyncError
 from rkd_online.learning.learner import PolicyLearner
 from rkd_online.learning.outlets import Outlet
-from rkd_online.metrics.busy import BusyClock, BusySpan
-from rkd_online.types import PublishedWeights, TokenIds, TrainingBatch, UpdateResult, WeightVersion
+from rkd_online.metrics.busy import BusyClock, WorkLog
+from rkd_online.types import (
+    Progress,
+    PublishedWeights,
+    TokenIds,
+    TrainingBatch,
+    UpdateResult,
+    WeightVersion,
+)
 
 T = TypeVar("T")
 
@@ -42,7 +49,7 @@ class LearnerRole:
         """Write the current weights, whole, for the generators."""
         return await self._run("publish", self._publish)
 
-    async def save(self, folder: Path, progress: dict[str, int]) -> None:
+    async def save(self, folder: Path, progress: Progress) -> None:
         """Write a checkpoint."""
         await self._run("checkpoint", partial(self._learner.save, folder, progress))
 
@@ -50,8 +57,8 @@ class LearnerRole:
         """Continue from a checkpoint; returns its version."""
         return await self._run("restore", partial(self._learner.restore, folder))
 
-    async def busy_spans(self) -> list[BusySpan]:
-        """When this learner worked since the last call."""
+    async def work(self) -> WorkLog:
+        """What this learner did since the last call."""
         return self._clock.take()
 
     async def close(self) -> None:

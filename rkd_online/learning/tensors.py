@@ -2,27 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import torch
 from torch import Tensor
 
-from rkd_online.models.logprobs import sequence_mask
-from rkd_online.types import Logprobs, TokenIds, TrainingRow
-
-PAD_ID: Final = 0
-"""Fills padded columns, which attention and losses leave out: any id of the vocabulary does."""
+from rkd_online.models.packed import sequence_mask
+from rkd_online.types import Logprobs, TrainingRow
 
 
 @dataclass(frozen=True, slots=True)
 class RowTensors:
     """B rows, completions padded on the right to T.
 
-    ``sequences`` are the B pairs of prompt and completion. ``mask`` is bool [B, T], log-probs are
-    float32 [B, T], ``advantages`` float32 [B].
+    ``mask`` is bool [B, T], log-probs are float32 [B, T], ``advantages`` float32 [B].
     """
 
-    sequences: list[tuple[TokenIds, TokenIds]]
     mask: Tensor
     advantages: Tensor
     sampler_logprobs: Tensor
@@ -33,7 +27,6 @@ def row_tensors(rows: Sequence[TrainingRow], device: torch.device) -> RowTensors
     """The rows in their order."""
     teacher = [row.teacher_logprobs for row in rows if row.teacher_logprobs is not None]
     return RowTensors(
-        sequences=[(row.prompt_ids, row.completion_ids) for row in rows],
         mask=sequence_mask([len(row.completion_ids) for row in rows], device),
         advantages=torch.tensor([row.advantage for row in rows], device=device),
         sampler_logprobs=padded([row.sampler_logprobs for row in rows], device),

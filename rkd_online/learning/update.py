@@ -8,16 +8,15 @@ from typing import Final
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel
 
 from rkd_online.batching.pack import micro_batches, minibatches
 from rkd_online.errors import TrainingError
-from rkd_online.learning.tensors import PAD_ID, RowTensors, row_tensors
-from rkd_online.models.logprobs import completion_logprobs, completion_statistics
-from rkd_online.objectives import policy_loss
+from rkd_online.learning.tensors import row_tensors
+from rkd_online.models.completion_model import CompletionModel, CompletionStatistics
+from rkd_online.objectives import importance_weights, policy_loss
 from rkd_online.spec.algorithm import Algorithm
 from rkd_online.spec.training import OptimizerSpec
-from rkd_online.types import Logprobs, TrainingBatch, TrainingRow, logprobs
+from rkd_online.types import Logprobs, TokenIds, TrainingBatch, logprobs
 
 MAXIMA: Final = frozenset({"sampler/mismatch_max"})
 """Metrics of which the whole has the largest of its parts, not their sum."""
@@ -28,7 +27,7 @@ class PolicyUpdate:
 
     def __init__(
         self,
-        model: PreTrainedModel,
+        model: CompletionModel,
         optimizer: torch.optim.Optimizer,
         batch: TrainingBatch,
         *,
@@ -66,11 +65,7 @@ class PolicyUpdate:
     @torch.no_grad()
     def _remember_old(self) -> None:
         for chosen in self._micro_batches(range(len(self._batch.rows))):
-            sequences = self._tensors(chosen).sequences
-            temperature = self._batch.temperature
-            self._keep(
-                chosen, completion_logprobs(self._model, sequences, temperature, pad_id=PAD_ID)
-            )
+            self._keep(chosen, self._statistics(chosen).logprobs)
 
     def _step(self, share: Sequence[int]) -> dict[str, float]:
         """One optimizer step on the rows of ``share``."""
@@ -89,11 +84,12 @@ class PolicyUpdate:
 
     def _backward(self, chosen: Sequence[int], *, sequences: int) -> dict[str, float]:
         """Add the gradient of some rows of a minibatch of ``sequences`` rows; their metrics."""
-        tensors = self._tensors(chosen)
-        policy, entropy = completion_statistics(
-            self._model, tensors.sequences, self._batch.temperature, pad_id=PAD_ID
-        )
+        policy, entropy = self._statistics(chosen)
+        tensors = row_tensors([self._batch.rows[index] for index in chosen], policy.device)
         old = self._old_of(chosen, policy)
+        weights, capped = importance_weights(
+            old, tensors.sampler_logprobs, tensors.mask, self._algorithm.sampler_correction
+        )
         loss, metrics = policy_loss(
             policy,
             old_logprobs=old,
@@ -101,6 +97,7 @@ class PolicyUpdate:
             advantages=tensors.advantages,
             mask=tensors.mask,
             algorithm=self._algorithm,
+            importance_weights=weights,
             denominator=float(sequences),
         )
         if not torch.isfinite(loss):
@@ -112,6 +109,8 @@ class PolicyUpdate:
             "policy/entropy": _sequence_mean(entropy, tensors.mask, sequences),
             "sampler/mismatch_mean": _sequence_mean(mismatch, tensors.mask, sequences),
             "sampler/mismatch_max": float(mismatch.max()),
+            "sampler/weight_mean": _sequence_mean(weights, tensors.mask, sequences),
+            "sampler/capped_share": _sequence_mean(capped, tensors.mask, sequences),
         }
 
     def _old_of(self, chosen: Sequence[int], policy: Tensor) -> Tensor:
@@ -125,13 +124,20 @@ class PolicyUpdate:
         for index, row in zip(chosen, found, strict=True):
             self._old[index] = row[: len(self._batch.rows[index].completion_ids)]
 
-    def _tensors(self, chosen: Sequence[int]) -> RowTensors:
-        return row_tensors([self._batch.rows[index] for index in chosen], self._model.device)
+    def _statistics(self, chosen: Sequence[int]) -> CompletionStatistics:
+        batch = self._model.batch(self._sequences(chosen))
+        found: CompletionStatistics = self._model(batch, self._batch.temperature)
+        return found
 
     def _micro_batches(self, share: Sequence[int]) -> list[list[int]]:
-        lengths = [_length(self._batch.rows[index]) for index in share]
-        packed = micro_batches(lengths, self._spec.micro_batch_tokens)
+        packed = micro_batches(
+            self._sequences(share), self._spec.micro_batch_tokens, packed=self._model.packs
+        )
         return [[share[place] for place in places] for places in packed]
+
+    def _sequences(self, chosen: Sequence[int]) -> list[tuple[TokenIds, TokenIds]]:
+        rows = [self._batch.rows[index] for index in chosen]
+        return [(row.prompt_ids, row.completion_ids) for row in rows]
 
     def _refuse(self, what: str, value: float, chosen: Sequence[int]) -> None:
         groups = sorted({self._batch.rows[index].group_id for index in chosen})
@@ -141,10 +147,6 @@ class PolicyUpdate:
             "optimizer.learning_rate, or look at the rollouts of these groups for log-probs that "
             "are not finite"
         )
-
-
-def _length(row: TrainingRow) -> int:
-    return len(row.prompt_ids) + len(row.completion_ids)
 
 
 def _joined(parts: Sequence[dict[str, float]]) -> dict[str, float]:

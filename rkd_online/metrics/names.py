@@ -25,6 +25,9 @@ METRICS = {
     "reward/no_signal_share": Metric(_SHARE, "Groups whose rewards are equal: no advantage."),
     "rollout/completion_length": Metric("tokens", "Mean completion length, end token included."),
     "rollout/truncated_share": Metric(_SHARE, "Rollouts cut at the token limit."),
+    "rollout/staleness_mean": Metric("versions", "Learner's version minus a token's, all tokens."),
+    "rollout/stale_groups": Metric("groups", "Groups dropped as older than max_staleness."),
+    "rollout/late_groups": Metric("groups", "Groups dropped after group_timeout_seconds."),
     "policy/loss": Metric("loss", "The objective that was minimized."),
     "policy/ratio_mean": Metric("ratio", "Importance ratio of the objective."),
     "policy/clip_low_share": Metric(_SHARE, "Tokens that the lower clip takes out of the update."),
@@ -38,6 +41,8 @@ METRICS = {
     "policy/nll": Metric(_NATS, "Negative log-likelihood of the sampled tokens."),
     "sampler/mismatch_mean": Metric(_NATS, "Mean distance of sampler and learner log-probs."),
     "sampler/mismatch_max": Metric(_NATS, "Largest such distance of any token."),
+    "sampler/weight_mean": Metric("ratio", "Weight of a token: pi(old) / pi(sampler), corrected."),
+    "sampler/capped_share": Metric(_SHARE, "Tokens whose weight was capped, or masked out."),
     "optimizer/gradient_norm": Metric("norm", "Norm of the gradient before it is clipped."),
     "optimizer/learning_rate": Metric("rate", "Learning rate of the step."),
     "weights/probe_difference": Metric(
@@ -57,6 +62,10 @@ METRICS = {
     "throughput/learner_tokens_per_second": Metric(
         _TOKENS_PER_SECOND, "Completion tokens per second of the learner's own work."
     ),
+    "idle/generator_share": Metric(_SHARE, "The step's time when a generator did nothing, mean."),
+    "idle/scorer_share": Metric(_SHARE, "The step's time when a scorer did nothing, mean."),
+    "idle/learner_share": Metric(_SHARE, "The step's time when the learner did nothing."),
     "loop/share": Metric(_SHARE, "The step's time when no role worked."),
+    "loop/core_seconds": Metric("s", "CPU time of the loop and all roles in the step."),
 }
 """Metric by name. Clamp shares and ``policy/kl_teacher`` need a teacher, validation its step."""

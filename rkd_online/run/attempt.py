@@ -2,23 +2,28 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from rkd_online.evaluation.measurement import Measurement
 from rkd_online.evaluation.plot import draw_report
 from rkd_online.evaluation.report import Report
-from rkd_online.generation.pool import GeneratorPool
+from rkd_online.learning.checkpoint import read_progress
 from rkd_online.metrics.sinks import Sink, Sinks, read_reports
-from rkd_online.run.checkpoints import CheckpointKeeper, named_checkpoints, step_of
+from rkd_online.run.checkpoints import CheckpointKeeper, named_checkpoints
 from rkd_online.run.evaluator import Evaluator
 from rkd_online.run.loop import Roles, train
+from rkd_online.run.pools import GeneratorPool, ScorerPool
 from rkd_online.run.prompts import PromptStream
 from rkd_online.run.records import RunFolder, write_whole
-from rkd_online.run.report import StepReporter
+from rkd_online.run.report import StepReporter, Worker
 from rkd_online.run.results import make_report
 from rkd_online.run.setup import JobSetup
+from rkd_online.run.trace import TraceFile
 from rkd_online.run.workforce import Workforce
-from rkd_online.types import WeightVersion
+from rkd_online.types import Progress
 from rkd_online.weights.publisher import WeightPublisher
+
+START: Final = Progress(step=0, next_group=0, open_groups=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +46,7 @@ def checked_prompts(setup: JobSetup, resume_from: Path | None, sink: Sink) -> Pr
     """The prompts of an attempt, each of them rendered once: one that does not fit is an error now
     and not at its step."""
     prompts = PromptStream(setup)
-    done = 0 if resume_from is None else step_of(resume_from)
-    count = prompts.check(done)
+    count = prompts.check(_progress(resume_from))
     sink.event("log", {"message": f"{count:,} prompts fit"})
     return prompts
 
@@ -50,16 +54,16 @@ def checked_prompts(setup: JobSetup, resume_from: Path | None, sink: Sink) -> Pr
 async def run_attempt(attempt: Attempt) -> Report:
     """Measure the student, train it, measure student and teacher, write the report."""
     spec = attempt.setup.spec
-    policy = GeneratorPool(attempt.work.generators)
-    prompts = attempt.prompts
-    evaluator = Evaluator(spec, prompts, attempt.work.scorer, policy, attempt.folder.evaluations)
-    roles = _roles(attempt, policy, prompts, evaluator)
-    done = await _start(attempt, roles)
-    if done == 0:
+    policy, scorers = GeneratorPool(attempt.work.generators), ScorerPool(attempt.work.scorers)
+    evaluator = Evaluator(spec, attempt.prompts, scorers, policy, attempt.folder.evaluations)
+    roles = _roles(attempt, policy, scorers, evaluator)
+    progress = _progress(attempt.resume_from)
+    await _start(attempt, roles)
+    if progress.step == 0:
         attempt.log("measuring the student before training")
         await evaluator.measured("student-before", policy)
-    attempt.log(f"training, step {done + 1} of {spec.steps}")
-    await train(roles, spec, done=done)
+    attempt.log(f"training, step {progress.step + 1} of {spec.steps}")
+    await train(roles, spec, progress)
     attempt.log("measuring the student after training")
     before = evaluator.known("student-before")
     after = await evaluator.measured("student-after", policy)
@@ -68,41 +72,54 @@ async def run_attempt(attempt: Attempt) -> Report:
 
 
 def _roles(
-    attempt: Attempt, policy: GeneratorPool, prompts: PromptStream, evaluator: Evaluator
+    attempt: Attempt, policy: GeneratorPool, scorers: ScorerPool, evaluator: Evaluator
 ) -> Roles:
     spec, work = attempt.setup.spec, attempt.work
     own = attempt.folder.attempt(attempt.setup.attempt)
-    workers = [*work.generators, work.scorer, work.learner]
+    workers: dict[str, Worker] = {
+        f"{role}:{index}": worker
+        for role, found in (
+            ("generator", work.generators),
+            ("scorer", work.scorers),
+            ("learner", [work.learner]),
+        )
+        for index, worker in enumerate(found)
+    }
     keeper = CheckpointKeeper(own.checkpoints, work.learner, spec.checkpoint, attempt.sink)
     sink = Sinks([keeper, attempt.sink])
     return Roles(
-        prompts=prompts,
-        generator=policy,
-        scorer=work.scorer,
+        prompts=attempt.prompts,
+        generators=policy,
+        scorers=scorers,
         learner=work.learner,
         publisher=WeightPublisher(
-            work.learner, work.generators, timeout_seconds=spec.resources.timeout_seconds
+            work.learner,
+            work.generators,
+            precision=spec.precision.generator,
+            timeout_seconds=spec.resources.timeout_seconds,
         ),
         records=own,
         validation=evaluator,
         checkpoints=keeper,
-        reporter=StepReporter(workers, sink, correct_at=spec.correct_at),
+        reporter=StepReporter(workers, sink, TraceFile(own.trace), correct_at=spec.correct_at),
     )
 
 
-async def _start(attempt: Attempt, roles: Roles) -> WeightVersion:
-    """Bring learner and generators to the same version; returns the number of steps done.
+def _progress(checkpoint: Path | None) -> Progress:
+    return START if checkpoint is None else read_progress(checkpoint)
+
+
+async def _start(attempt: Attempt, roles: Roles) -> None:
+    """Bring learner and generators to the same version.
 
     The first publish also shows that vLLM computes with the policy as transformers does.
     """
     if attempt.resume_from is None:
-        await roles.checkpoints.save(0)
-        await roles.publisher.publish()
-        return 0
-    attempt.log(f"resuming from {attempt.resume_from}")
-    done = await roles.learner.restore(attempt.resume_from)
-    await roles.publisher.publish()
-    return done
+        await roles.checkpoints.save(START)
+    else:
+        attempt.log(f"resuming from {attempt.resume_from}")
+        await roles.learner.restore(attempt.resume_from)
+    await roles.publisher.swap(await roles.publisher.write())
 
 
 async def _measured_teacher(attempt: Attempt, evaluator: Evaluator) -> Measurement | None:

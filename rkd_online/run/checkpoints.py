@@ -9,7 +9,7 @@ from rkd_online.metrics.sinks import Sink
 from rkd_online.run.records import RunFolder
 from rkd_online.run.roles import Learner
 from rkd_online.spec.training import CheckpointSpec
-from rkd_online.types import StepReport, WeightVersion
+from rkd_online.types import Progress, StepReport, WeightVersion
 
 
 def checkpoint_name(step: int) -> str:
@@ -17,20 +17,15 @@ def checkpoint_name(step: int) -> str:
     return f"step-{step:06d}"
 
 
-def step_of(checkpoint: Path) -> int:
-    """The step that a checkpoint was written after."""
-    return int(checkpoint.name.removeprefix("step-"))
-
-
 def values_by_version(reports: Iterable[StepReport], metric: str) -> dict[WeightVersion, float]:
     """What a metric says of each weight version.
 
-    Validation asks the version that the step made; the rewards of a step are those of the version
-    before, which sampled it.
+    Validation asks the version that the step made; the rewards of a step are those of the oldest
+    version that sampled it, in a strictly on-policy job the one before.
     """
-    before = 0 if metric.startswith("validation/") else 1
+    asked = metric.startswith("validation/")
     return {
-        report.version - before: report.metrics[metric]
+        report.version if asked else report.version - 1 - report.staleness: report.metrics[metric]
         for report in reports
         if metric in report.metrics
     }
@@ -77,10 +72,11 @@ class CheckpointKeeper:
     def close(self) -> None:
         """Nothing is held open."""
 
-    async def save(self, step: int) -> None:
-        """Write the checkpoint after ``step``; then drop those that are no longer kept."""
+    async def save(self, progress: Progress) -> None:
+        """Write the checkpoint of a step; then drop those that are no longer kept."""
+        step = progress.step
         name = checkpoint_name(step)
-        await self._learner.save(self._folder / name, {"step": step})
+        await self._learner.save(self._folder / name, progress)
         self._saved.append(step)
         path = f"attempts/{self._folder.parent.name}/checkpoints/{name}"
         self._sink.event("checkpoint", {"step": step, "path": path})

@@ -7,9 +7,9 @@ from rkd_online.evaluation.evaluate import Answers, EvaluationResult, evaluate, 
 from rkd_online.evaluation.measurement import Measurement
 from rkd_online.evaluation.requests import greedy, temperature_one
 from rkd_online.generation.seeds import sample_seed
+from rkd_online.run.pools import Judge
 from rkd_online.run.prompts import PromptStream
 from rkd_online.run.records import write_whole
-from rkd_online.run.roles import Scorer
 from rkd_online.spec.job import JobSpec
 from rkd_online.types import SamplingRequest
 
@@ -18,7 +18,7 @@ class Evaluator:
     """Asks held-out prompts. What was measured once is kept and not measured again on resume."""
 
     def __init__(
-        self, spec: JobSpec, prompts: PromptStream, scorer: Scorer, policy: Answers, folder: Path
+        self, spec: JobSpec, prompts: PromptStream, scorer: Judge, policy: Answers, folder: Path
     ) -> None:
         self._spec = spec
         self._prompts = prompts

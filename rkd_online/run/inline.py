@@ -10,7 +10,7 @@ from rkd_online.metrics.sinks import JsonlSink, Sink, Sinks
 from rkd_online.run.attempt import Attempt, checked_prompts, run_attempt
 from rkd_online.run.local import LocalWorkforce
 from rkd_online.run.records import RunFolder
-from rkd_online.run.setup import prepare
+from rkd_online.run.prepare import prepare
 from rkd_online.spec.job import JobSpec
 
 
@@ -20,11 +20,13 @@ def run_inline(spec: JobSpec, folder: RunFolder, sinks: Sequence[Sink] = ()) -> 
 
 
 async def _run(spec: JobSpec, folder: RunFolder, sinks: Sequence[Sink]) -> Report:
-    if spec.resources.generator.count != 1:
-        raise SpecError(
-            f"resources.generator.count is {spec.resources.generator.count}: one process holds one "
-            "engine; submit the job to a control plane to use several"
-        )
+    for role in ("generator", "scorer"):
+        count = getattr(spec.resources, role).count
+        if count != 1:
+            raise SpecError(
+                f"resources.{role}.count is {count}: one process holds one {role}; submit the job "
+                "to a control plane to use several"
+            )
     folder.path.mkdir(parents=True, exist_ok=True)
     with exclusive(folder.path / "run.lock") as free:
         if not free:

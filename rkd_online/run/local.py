@@ -21,7 +21,7 @@ class LocalWorkforce:
         prepare_engine_process(setup.spec.resources.device)
         self._setup = setup
         self.generators = [build_generator(setup, setup.policy)]
-        self.scorer = build_scorer(setup)
+        self.scorers = [build_scorer(setup)]
         self.learner = build_learner(setup)
 
     async def ready(self) -> None:
@@ -42,5 +42,6 @@ class LocalWorkforce:
         """End all workers, those behind one that fails to close too."""
         async with AsyncExitStack() as closing:
             closing.push_async_callback(self.learner.close)
-            closing.push_async_callback(self.scorer.close)
+            for scorer in self.scorers:
+                closing.push_async_callback(scorer.close)
             closing.push_async_callback(self.close_generators)

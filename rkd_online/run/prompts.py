@@ -1,16 +1,16 @@
 """The prompts of each step and of each evaluation."""
 
-from rkd_online.generation.requests import training_requests
+from rkd_online.generation.requests import training_request
 from rkd_online.models.tokenizer import load_tokenizer
 from rkd_online.run.setup import JobSetup
 from rkd_online.tasks.build import build_task
 from rkd_online.tasks.order import PromptOrder
 from rkd_online.tasks.prompts import PromptRenderer
-from rkd_online.types import PromptItem, SamplingRequest, Split
+from rkd_online.types import Progress, PromptItem, SamplingRequest, Split
 
 
 class PromptStream:
-    """A function of the step alone: a resumed run asks what the first would have asked."""
+    """A function of the group's number alone: a resumed run asks what the first would have."""
 
     def __init__(self, setup: JobSetup) -> None:
         spec = setup.spec
@@ -25,23 +25,19 @@ class PromptStream:
             max_new_tokens=spec.rollout.max_new_tokens,
         )
 
-    def requests(self, step: int) -> list[SamplingRequest]:
-        """The groups of step ``step``, which counts from 1."""
-        count = self._spec.rollout.prompts_per_step
-        indices = self._order.take((step - 1) * count, count)
-        prompts = [self._item("train", index) for index in indices]
-        return training_requests(
-            prompts, step=step, seed=self._spec.seed, rollout=self._spec.rollout
-        )
+    def request(self, group_id: int) -> SamplingRequest:
+        """Group ``group_id`` of the job, which counts from 0."""
+        prompt = self._item("train", self._order.take(group_id, 1)[0])
+        return training_request(group_id, prompt, seed=self._spec.seed, rollout=self._spec.rollout)
 
-    def check(self, done: int) -> int:
-        """Render every prompt that is still to come after step ``done``; returns their number.
+    def check(self, progress: Progress) -> int:
+        """Render every prompt that is still to come if no group is dropped; returns their number.
 
         Raises TaskError for one that does not fit, before anything is loaded or trained.
         """
-        count = self._spec.rollout.prompts_per_step
-        order = self._order.take(done * count, (self._spec.steps - done) * count)
-        training = set(order)
+        rest = (self._spec.steps - progress.step) * self._spec.rollout.prompts_per_step
+        again = [self._order.take(group, 1)[0] for group in progress.open_groups]
+        training = {*again, *self._order.take(progress.next_group, rest - len(again))}
         for index in training:
             self._item("train", index)
         validation = self._spec.evaluation.every_prompts if self._spec.evaluation.every else 0

@@ -22,6 +22,11 @@ def write_whole(path: Path, text: str) -> None:
     os.replace(partial, path)
 
 
+def is_checkpoint(folder: Path) -> bool:
+    """Whether a whole checkpoint lies there: its manifest is written last."""
+    return (folder / "manifest.json").is_file()
+
+
 class RunFolder:
     """The folder of one job."""
 
@@ -73,6 +78,7 @@ class AttemptFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.metrics = path / "metrics.jsonl"
+        self.trace = path / "trace.jsonl"
         self.checkpoints = path / "checkpoints"
 
     def rollouts(

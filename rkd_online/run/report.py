@@ -1,54 +1,91 @@
-"""From what a step did to its report: metrics of all stages, throughput, the loop's own share."""
+"""From what a step did to its report: metrics of all stages, rates, idle shares, core-seconds."""
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from rkd_online.batching.statistics import batch_metrics
-from rkd_online.metrics.busy import BusySpan, covered_seconds
+from rkd_online.metrics.busy import BusySpan, WorkLog, covered_seconds, this_process
 from rkd_online.metrics.sinks import Sink
-from rkd_online.run.stages import StageClock
+from rkd_online.run.freshness import mean_staleness, staleness
+from rkd_online.run.stages import LOOP, StageClock
 from rkd_online.types import ScoredGroup, StepReport
 
+ROLES = {"generator": "generate", "scorer": "score", "learner": "update"}
+"""Each role and the stage of its own work with tokens."""
 
-class Busy(Protocol):
-    """A role that says when it worked."""
 
-    async def busy_spans(self) -> list[BusySpan]:
-        """When it worked since the last call."""
+class Worker(Protocol):
+    """A role that says what it did."""
+
+    async def work(self) -> WorkLog:
+        """What it did since the last call."""
+        ...
+
+
+class Trace(Protocol):
+    """Keeps who did what when."""
+
+    def step(self, step: int, spans: Mapping[str, Sequence[BusySpan]]) -> None:
+        """The spans of a step by worker."""
         ...
 
 
 class StepReporter:
     """Makes each step's report and hands it on."""
 
-    def __init__(self, workers: Sequence[Busy], sink: Sink, *, correct_at: float) -> None:
+    def __init__(
+        self, workers: Mapping[str, Worker], sink: Sink, trace: Trace, *, correct_at: float
+    ) -> None:
+        """``workers`` are by name, such as ``generator:0``."""
         self._workers = workers
         self._sink = sink
+        self._trace = trace
         self._correct_at = correct_at
+        self._cpu = CoreSeconds()
 
     async def step(
         self,
         step: int,
-        staleness: int,
         groups: Sequence[ScoredGroup],
         metrics: dict[str, float],
         clock: StageClock,
     ) -> None:
-        """Report one step."""
-        spans = await asyncio.gather(*(worker.busy_spans() for worker in self._workers))
+        """Report one step, which made version ``step`` from ``groups``."""
+        logs = await asyncio.gather(*(worker.work() for worker in self._workers.values()))
         ended = time.time()
         seconds = ended - clock.started
-        busy = [span for worker in spans for span in worker]
+        work = {name: log.spans for name, log in zip(self._workers, logs, strict=True)}
+        busy = [span for spans in work.values() for span in spans]
         whole = (
             metrics
             | batch_metrics(groups, correct_at=self._correct_at)
             | throughput(groups, busy, clock.started, ended)
+            | idle_shares(work, clock.started, ended)
             | {"loop/share": 1 - covered_seconds(busy, clock.started, ended) / seconds}
+            | {"loop/core_seconds": self._cpu.spent(logs)}
+            | {"rollout/staleness_mean": mean_staleness(groups, step - 1)}
         )
-        timings = clock.seconds | {"step": seconds}
-        self._sink.report(StepReport(step, step, staleness, timings, whole))
+        timings = clock.seconds() | {"step": seconds}
+        oldest = staleness((one.rollout for group in groups for one in group.rollouts), step - 1)
+        self._sink.report(StepReport(step, step, oldest, timings, whole))
+        self._trace.step(step, {LOOP: clock.spans, **work})
+
+
+class CoreSeconds:
+    """CPU time of all processes of a run, this one included, each counted once."""
+
+    def __init__(self) -> None:
+        self._before = {this_process(): time.process_time()}
+
+    def spent(self, logs: Iterable[WorkLog]) -> float:
+        """Seconds of all cores since the last call; of a process that is new since its start."""
+        now = {log.process: log.cpu_seconds for log in logs}
+        now[this_process()] = time.process_time()
+        spent = sum(seconds - self._before.get(name, 0.0) for name, seconds in now.items())
+        self._before |= now
+        return spent
 
 
 def throughput(
@@ -62,9 +99,21 @@ def throughput(
         "throughput/rollouts_per_second": len(rollouts) / (end - start),
         "throughput/tokens_per_second": tokens / (end - start),
     }
-    for role, stage in (("generator", "generate"), ("scorer", "score"), ("learner", "update")):
+    for role, stage in ROLES.items():
         work = [span for span in spans if span.role == role and span.stage == stage]
         busy = covered_seconds(work, start, end)
         if busy > 0:
             rates[f"throughput/{role}_tokens_per_second"] = tokens / busy
     return rates
+
+
+def idle_shares(
+    work: Mapping[str, Sequence[BusySpan]], start: float, end: float
+) -> dict[str, float]:
+    """Share of the step from ``start`` to ``end`` in which a role did nothing, mean over its
+    workers, which are named ``role:index``."""
+    shares: dict[str, list[float]] = {}
+    for name, spans in work.items():
+        idle = 1 - covered_seconds(spans, start, end) / (end - start)
+        shares.setdefault(name.partition(":")[0], []).append(idle)
+    return {f"idle/{role}_share": sum(found) / len(found) for role, found in shares.items()}

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from rkd_online.metrics.busy import BusySpan
+from rkd_online.metrics.busy import WorkLog
 from rkd_online.types import (
     Logprobs,
+    Progress,
     PublishedWeights,
     RolloutGroup,
     SamplingRequest,
@@ -23,8 +24,8 @@ from rkd_online.types import (
 class Worker(Protocol):
     """What every role has."""
 
-    async def busy_spans(self) -> list[BusySpan]:
-        """When it worked since the last call."""
+    async def work(self) -> WorkLog:
+        """What it did since the last call."""
         ...
 
     async def close(self) -> None:
@@ -37,6 +38,10 @@ class Generator(Worker, Protocol):
 
     def sample(self, requests: Sequence[SamplingRequest]) -> AsyncIterator[RolloutGroup]:
         """All groups of the requests, each as soon as its last sibling ends."""
+        ...
+
+    async def abort(self, group_ids: Sequence[int]) -> None:
+        """Stop sampling these groups, of which it may have none; they never come."""
         ...
 
     async def load_weights(self, weights: PublishedWeights) -> Logprobs:
@@ -67,7 +72,7 @@ class Learner(Worker, Protocol):
         """Write the current weights, whole, for the generators."""
         ...
 
-    async def save(self, folder: Path, progress: dict[str, int]) -> None:
+    async def save(self, folder: Path, progress: Progress) -> None:
         """Write a checkpoint: Hugging Face folder, optimizer and random states; manifest last."""
         ...
 

@@ -6,13 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rkd_online.inference.settings import EngineSettings
-from rkd_online.models.load import context_length, resolve_for_run, vocabulary_size
-from rkd_online.models.tokenizer import check_same_tokenizer, end_token_ids, load_tokenizer
-from rkd_online.spec.check import check_models, check_spec, references
 from rkd_online.spec.job import JobSpec
-from rkd_online.spec.references import is_hub_reference
+from rkd_online.spec.precision import Precision
+from rkd_online.spec.resources import VllmScorer
 from rkd_online.types import TokenIds
-from rkd_online.weights.probe import probe_ids
 from rkd_online.weights.transfer import Transfer
 
 SHARED_MEMORY = Path("/dev/shm")
@@ -34,57 +31,30 @@ class JobSetup:
     weights_folder: Path
     transfer: Transfer
 
-    def engine_settings(self, model: Path) -> EngineSettings:
+    def generator_settings(self, model: Path) -> EngineSettings:
         """An engine that samples ``model``, the policy or the teacher."""
+        generator = self.spec.resources.generator
+        return self._engine(model, self.spec.precision.generator, generator.tensor_parallel)
+
+    def teacher_settings(self, model: Path, scorer: VllmScorer) -> EngineSettings:
+        """An engine that scores with the teacher."""
+        return self._engine(model, self.spec.precision.scorer, scorer.tensor_parallel)
+
+    def _engine(self, model: Path, precision: Precision, tensor_parallel: int) -> EngineSettings:
         resources = self.spec.resources
         return EngineSettings(
             model=model,
+            precision=precision,
+            tensor_parallel=tensor_parallel,
             end_token_ids=self.end_token_ids,
             context_length=self.context_length,
             max_sequences=resources.generator.max_sequences,
             kv_cache_bytes=resources.generator.kv_cache_mib << 20,
             device=resources.device,
             transfer=self.transfer,
+            kv_on_update=self.spec.rollout.kv_on_update,
             start_seconds=resources.timeout_seconds,
         )
-
-
-def prepare(run: Path, attempt: int, spec: JobSpec, transfer: Transfer) -> JobSetup:
-    """Find both models, compare their tokenizers as transformers loads them, fix the probe.
-
-    ``transfer`` is the way of the weights from the learner to the generators. Raises SpecError or
-    ModelError for whatever does not fit, before any worker starts.
-    """
-    check_spec(spec)
-    policy = resolve_for_run(spec.policy.model)
-    folders = {"policy": policy}
-    if spec.teacher is not None:
-        folders["teacher"] = resolve_for_run(spec.teacher.model)
-    if any(map(is_hub_reference, references(spec).values())):
-        check_models(spec, folders)
-    models = list(folders.values())
-    tokenizers = [load_tokenizer(model) for model in models]
-    if len(models) == 2:
-        check_same_tokenizer(*tokenizers, chat=spec.prompt.type == "chat")
-    longest = spec.rollout.max_prompt_tokens + spec.rollout.max_new_tokens
-    context = min(longest, *(context_length(model) for model in models))
-    ends = {
-        end
-        for model, tokenizer in zip(models, tokenizers, strict=True)
-        for end in end_token_ids(model, tokenizer)
-    }
-    return JobSetup(
-        job=run.name,
-        attempt=attempt,
-        spec=spec,
-        policy=policy,
-        teacher=folders.get("teacher"),
-        end_token_ids=tuple(sorted(ends)),
-        context_length=context,
-        probe_ids=probe_ids(vocabulary_size(policy), context),
-        weights_folder=weights_folder(run),
-        transfer=transfer,
-    )
 
 
 def weights_folder(run: Path) -> Path:

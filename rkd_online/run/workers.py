@@ -12,11 +12,28 @@ if TYPE_CHECKING:
     from rkd_online.scoring.teacher import Teacher
 
 
+def import_generator() -> None:
+    """Import what a generator needs, which takes longer than anything that it does at its start."""
+    import rkd_online.generation.generator  # noqa: F401
+
+
+def import_scorer() -> None:
+    """Import what a scorer needs."""
+    import rkd_online.models.completion_model
+    import rkd_online.models.tokenizer
+    import rkd_online.scoring.scorer  # noqa: F401
+
+
+def import_learner() -> None:
+    """Import what a learner needs."""
+    import rkd_online.learning.learner  # noqa: F401
+
+
 def build_generator(setup: JobSetup, model: Path) -> "PolicyGenerator":
     """A generator that samples ``model``: the policy, or the teacher for its evaluation."""
     from rkd_online.generation.generator import PolicyGenerator
 
-    return PolicyGenerator(setup.engine_settings(model), setup.probe_ids)
+    return PolicyGenerator(setup.generator_settings(model), setup.probe_ids)
 
 
 def build_scorer(setup: JobSetup) -> "GroupScorer":
@@ -41,8 +58,9 @@ def _teacher(setup: JobSetup) -> "Teacher | None":
 
     if setup.spec.teacher is None or setup.teacher is None:
         return None
-    if setup.spec.teacher.scorer.type == "vllm":
-        return VllmTeacher(setup.engine_settings(setup.teacher))
+    scorer = setup.spec.teacher.scorer
+    if scorer.type == "vllm":
+        return VllmTeacher(setup.teacher_settings(setup.teacher, scorer))
     return TransformersTeacher(
         setup.teacher,
         temperature=setup.spec.rollout.temperature,

@@ -16,17 +16,13 @@ class Workforce(Protocol):
         ...
 
     @property
-    def scorer(self) -> Scorer:
-        """The teacher and the rewards."""
+    def scorers(self) -> Sequence[Scorer]:
+        """The teachers and the rewards."""
         ...
 
     @property
     def learner(self) -> Learner:
         """The policy that is trained."""
-        ...
-
-    async def ready(self) -> None:
-        """Wait until every model is loaded and weights can flow."""
         ...
 
     async def close_generators(self) -> None:

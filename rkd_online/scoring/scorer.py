@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from rkd_online.metrics.busy import BusyClock, BusySpan
+from rkd_online.metrics.busy import BusyClock, WorkLog
 from rkd_online.scoring.teacher import Teacher
 from rkd_online.tasks.base import TaskSource
 from rkd_online.tasks.prompts import problem_of
@@ -39,8 +39,8 @@ class GroupScorer:
         with self._clock.busy("score"):
             return self._scored(group, [None] * len(group.rollouts))
 
-    async def busy_spans(self) -> list[BusySpan]:
-        """When this scorer worked since the last call."""
+    async def work(self) -> WorkLog:
+        """What this scorer did since the last call."""
         return self._clock.take()
 
     async def close(self) -> None:

@@ -24,18 +24,11 @@ class Teacher(Protocol):
 
 
 FORWARD_TOKENS: Final = 16_384
-"""Tokens, padding included, in one forward pass, unless a single sequence is longer."""
-
-
-def forward_passes(lengths: Sequence[int], token_budget: int) -> list[list[int]]:
-    """Which sequences of a group share a forward pass: a function of their lengths alone, so that
-    a resumed run splits as the first did."""
-    packed = micro_batches(lengths, max(token_budget, *lengths))
-    return [sorted(chosen) for chosen in packed]
+"""Tokens in one forward pass, unless a single sequence is longer."""
 
 
 class TransformersTeacher:
-    """A plain forward pass. Applies the rollout's temperature, as the learner does.
+    """A packed forward pass. Applies the rollout's temperature, as the learner does.
 
     A group shares no forward with another, so the numbers do not depend on which wait together.
     """
@@ -43,39 +36,33 @@ class TransformersTeacher:
     def __init__(self, model: Path, *, temperature: float, device: str, threads: int) -> None:
         import torch
 
+        from rkd_online.models.completion_model import CompletionModel
         from rkd_online.models.load import load_causal_lm
 
         torch.set_num_threads(threads)
-        self._model = load_causal_lm(model, dtype=torch.float32, device=device)
+        self._model = CompletionModel(load_causal_lm(model, dtype=torch.float32, device=device))
         self._temperature = temperature
 
     async def completion_logprobs(
         self, prompt_ids: TokenIds, completions: Sequence[TokenIds]
     ) -> list[Logprobs]:
         """See Teacher. Runs in this thread: a scorer has nothing else to do."""
-        lengths = [len(prompt_ids) + len(completion) for completion in completions]
+        sequences = [(prompt_ids, completion) for completion in completions]
+        budget = max(FORWARD_TOKENS, len(prompt_ids) + max(map(len, completions)))
         found: dict[int, Logprobs] = {}
-        for chosen in forward_passes(lengths, FORWARD_TOKENS):
-            found |= zip(
-                chosen, self._forward(prompt_ids, [completions[i] for i in chosen]), strict=True
-            )
+        for chosen in micro_batches(sequences, budget, packed=self._model.packs):
+            rows = self._forward([sequences[index] for index in chosen])
+            found |= zip(chosen, rows, strict=True)
         return [found[index] for index in range(len(completions))]
 
-    def _forward(self, prompt_ids: TokenIds, completions: Sequence[TokenIds]) -> list[Logprobs]:
+    def _forward(self, sequences: Sequence[tuple[TokenIds, TokenIds]]) -> list[Logprobs]:
         import torch
 
-        from rkd_online.models.logprobs import completion_logprobs
-
         with torch.no_grad():
-            rows = completion_logprobs(
-                self._model,
-                [(prompt_ids, completion) for completion in completions],
-                self._temperature,
-                pad_id=0,
-            )
+            rows = self._model(self._model.batch(sequences), self._temperature).logprobs
         return [
             logprobs(row[: len(completion)].tolist())
-            for row, completion in zip(rows, completions, strict=True)
+            for row, (_, completion) in zip(rows, sequences, strict=True)
         ]
 
     async def close(self) -> None:

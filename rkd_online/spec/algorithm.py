@@ -10,6 +10,38 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 ClipLow = Annotated[float, Field(ge=0, lt=1)]
 
 
+class TruncatedWeights(SpecModel):
+    """Each token weighs pi(old) / pi(sampler), at most ``cap``."""
+
+    type: Literal["truncate"] = "truncate"
+    """Names this correction."""
+    cap: Annotated[float, Field(ge=1)] = 2.0
+    """Largest weight of a token."""
+
+
+class MaskedWeights(SpecModel):
+    """Each token weighs pi(old) / pi(sampler); one outside the bounds is left out."""
+
+    type: Literal["mask"]
+    """Names this correction."""
+    low: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """Smallest weight of a token that counts."""
+    high: Annotated[float, Field(ge=1)] = 2.0
+    """Largest weight of a token that counts."""
+
+
+class NoWeights(SpecModel):
+    """Every token weighs 1, as if the old policy had sampled it: strictly on-policy jobs alone."""
+
+    type: Literal["none"]
+    """Names this correction."""
+
+
+SamplerCorrection = Annotated[
+    TruncatedWeights | MaskedWeights | NoWeights, Field(discriminator="type")
+]
+
+
 class Clipped(SpecModel):
     """What every clipped surrogate takes."""
 
@@ -19,6 +51,10 @@ class Clipped(SpecModel):
     """The importance ratio is clipped from above at 1 + clip_high."""
     advantage_epsilon: Annotated[float, Field(gt=0)] = 1e-6
     """Added to the group's reward standard deviation before dividing by it."""
+    sampler_correction: SamplerCorrection = TruncatedWeights()
+    """How tokens count that the old policy would have sampled with another probability than the
+    sampler did, which ran in another engine and, with ``rollout.max_staleness``, on older weights.
+    """
 
 
 class Grpo(Clipped):

@@ -6,6 +6,7 @@ from pydantic import Field, PositiveInt, StringConstraints, model_validator
 
 from rkd_online.spec.algorithm import TEACHER_METHODS, Algorithm
 from rkd_online.spec.base import SpecModel
+from rkd_online.spec.precision import PrecisionSpec
 from rkd_online.spec.resources import PolicySpec, Resources, Seed, TeacherSpec
 from rkd_online.spec.task import ChatPrompt, Prompt, Reward, Task, VerifierReward
 from rkd_online.spec.training import CheckpointSpec, EvaluationSpec, OptimizerSpec, RolloutSpec
@@ -46,6 +47,8 @@ class JobSpec(SpecModel):
     """Which checkpoints are written and kept."""
     resources: Resources = Resources()
     """What each role runs on."""
+    precision: PrecisionSpec = PrecisionSpec()
+    """The number format of each role."""
     seed: Seed = 0
     """Seed of sampling and prompt order; the same spec and seed give the same run."""
 
@@ -66,6 +69,23 @@ class JobSpec(SpecModel):
                 f"rollout.temperature {self.rollout.temperature} does not fit teacher.scorer.type "
                 "'vllm', whose log-probs are always at temperature 1: set rollout.temperature 1.0 "
                 "or teacher.scorer.type 'transformers'"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _staleness_is_corrected(self) -> Self:
+        stale, correction = self.rollout.max_staleness, self.algorithm.sampler_correction.type
+        if stale and correction == "none":
+            raise ValueError(
+                f"rollout.max_staleness {stale} samples with older weights, which "
+                "algorithm.sampler_correction.type 'none' leaves uncorrected: set "
+                "rollout.max_staleness 0 or algorithm.sampler_correction.type 'truncate'"
+            )
+        if not stale and self.rollout.kv_on_update == "keep":
+            raise ValueError(
+                "rollout.kv_on_update 'keep' needs rollouts in flight during an update, "
+                "rollout.max_staleness is 0: set rollout.max_staleness to 1 or more, or leave "
+                "rollout.kv_on_update out"
             )
         return self
 
@@ -95,6 +115,16 @@ class JobSpec(SpecModel):
         device, roles = self.resources.device, ("generator", "learner", "scorer")
         gpus = {role: getattr(self.resources, role).gpus for role in roles}
         taken = [f"resources.{role}.gpus {count:g}" for role, count in gpus.items() if count]
+        engines = {"generator": self.resources.generator.tensor_parallel}
+        if self.teacher is not None and self.teacher.scorer.type == "vllm":
+            engines["scorer"] = self.teacher.scorer.tensor_parallel
+        for role, size in engines.items():
+            if size > 1 and gpus[role] != size:
+                raise ValueError(
+                    f"tensor_parallel {size} of the {role} needs as many GPUs, found "
+                    f"resources.{role}.gpus {gpus[role]:g}: set it to {size}, and "
+                    "resources.device 'cuda'"
+                )
         idle = "scorer" if self.teacher is None else None
         missing = [f"resources.{role}.gpus" for role in roles if not gpus[role] and role != idle]
         if device == "cuda" and missing:

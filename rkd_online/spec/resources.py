@@ -26,6 +26,8 @@ class VllmScorer(SpecModel):
 
     type: Literal["vllm"]
     """Names this scorer."""
+    tensor_parallel: PositiveInt = 1
+    """GPUs that the teacher is split over, in each scorer."""
 
 
 Scorer = Annotated[TransformersScorer | VllmScorer, Field(discriminator="type")]
@@ -53,6 +55,8 @@ class GeneratorResources(SpecModel):
     """Memory of each engine's key-value cache, in MiB."""
     max_sequences: PositiveInt = 256
     """Sequences that one engine decodes at once."""
+    tensor_parallel: PositiveInt = 1
+    """GPUs that the policy is split over, in each generator."""
 
 
 class WorkerResources(SpecModel):
@@ -66,6 +70,13 @@ class WorkerResources(SpecModel):
     """Threads of its tensor operations on CPU."""
 
 
+class ScorerResources(WorkerResources):
+    """Each scorer is one teacher in one actor."""
+
+    count: PositiveInt = 1
+    """Number of scorers."""
+
+
 class Resources(SpecModel):
     """The share of the cluster that a job takes."""
 
@@ -73,8 +84,8 @@ class Resources(SpecModel):
     """Device of all three roles; ``cuda`` needs GPUs for each with a model, ``cpu`` takes none."""
     generator: GeneratorResources = GeneratorResources()
     """The generators."""
-    scorer: WorkerResources = WorkerResources()
-    """The teacher scorer."""
+    scorer: ScorerResources = ScorerResources()
+    """The scorers: teacher log-probs and rewards."""
     learner: WorkerResources = WorkerResources()
     """The learner."""
     timeout_seconds: PositiveFloat = 1800.0

@@ -20,8 +20,18 @@ class RolloutSpec(SpecModel):
     """Longest prompt; a longer one ends the run with an error that names it."""
     max_new_tokens: PositiveInt = 1024
     """Longest completion, end token included."""
-    timeout_seconds: PositiveFloat = 600.0
-    """A step whose groups have not all come within this time ends the attempt with an error."""
+    max_staleness: Annotated[int, Field(ge=0, le=32)] = 0
+    """Weight versions that the oldest token of a rollout may lie behind the learner: 0 samples
+    nothing during an update (strictly on-policy), from 1 on generators, scorers and learner work at
+    the same time. ``max_staleness`` + 1 steps' groups are in memory at most."""
+    kv_on_update: Literal["recompute", "keep"] = "recompute"
+    """What rollouts in flight do when new weights come: compute their keys and values again, or
+    go on with those of older weights, which is cheaper and further from the new policy."""
+    group_timeout_seconds: PositiveFloat = 600.0
+    """A group that has not ended within this time of being asked for is dropped and counted, and
+    another prompt takes its place; above ``timeout_seconds`` none is."""
+    timeout_seconds: PositiveFloat = 1800.0
+    """A step that waits longer than this for its groups ends the attempt with an error."""
 
 
 class ConstantSchedule(SpecModel):
@@ -70,7 +80,11 @@ class OptimizerSpec(SpecModel):
     epochs: PositiveInt = 1
     """Passes over one step's rollouts."""
     micro_batch_tokens: PositiveInt = 16_384
-    """Tokens, padding included, in one forward and backward pass; at least one longest sequence."""
+    """Tokens in one forward and backward pass, a prompt that siblings share counted once; at least
+    one longest sequence."""
+    activation_checkpointing: bool = False
+    """Keep the inputs of layers alone and compute the layers again backward: less memory, about a
+    third more work."""
 
 
 class EvaluationSpec(SpecModel):

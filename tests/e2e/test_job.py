@@ -69,7 +69,7 @@ def test_a_checkpoint_is_a_hugging_face_folder(finished: Finished) -> None:
         tokenizer.get_chat_template()
         == AutoTokenizer.from_pretrained(zoo_path("zoo:chain-sum/student")).get_chat_template()
     )
-    assert json.loads((folder / "manifest.json").read_text())["version"] == STEPS
+    assert json.loads((folder / "manifest.json").read_text())["step"] == STEPS
 
 
 def test_rollouts_hold_the_log_probs_of_three_policies(finished: Finished) -> None:

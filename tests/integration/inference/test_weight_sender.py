@@ -35,4 +35,4 @@ def test_both_ends_of_both_backends_ship_with_vllm() -> None:
 
 
 def test_the_client_has_the_verbs_that_vllm_calls() -> None:
-    assert isinstance(GeneratorsClient([]), VLLMWeightSyncClient)
+    assert isinstance(GeneratorsClient([], ranks_each=1), VLLMWeightSyncClient)

@@ -8,6 +8,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from rkd_online.errors import CheckpointError
 from rkd_online.learning.checkpoint import read_manifest
+from rkd_online.types import Progress
 from tests.tiny_models import CHAT_TEMPLATE, END_TOKEN_IDS, make_tiny_model
 from tests.unit.learning.training import learner, training_batch, weights
 
@@ -25,7 +26,7 @@ def written(policy: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     trained = learner(policy)
     trained.update(training_batch(1))
     folder = tmp_path_factory.mktemp("attempt") / "step-000001"
-    trained.save(folder, {"step": 1})
+    trained.save(folder, Progress(1, 2, ()))
     return folder
 
 
@@ -35,7 +36,7 @@ def test_three_and_three_steps_are_six_to_the_bit(policy: Path, tmp_path: Path) 
 
     first = learner(policy, **OPTIMIZER)
     results = [first.update(training_batch(step)) for step in (1, 2, 3)]
-    first.save(tmp_path / "step-000003", {"step": 3})
+    first.save(tmp_path / "step-000003", Progress(3, 6, ()))
     second = learner(policy, **OPTIMIZER)
     assert second.restore(tmp_path / "step-000003") == 3
     results += [second.update(training_batch(step)) for step in (4, 5, 6)]
@@ -62,13 +63,13 @@ def test_generation_settings_go_along_as_they_are_though_transformers_frowns_on_
     model = make_tiny_model(tmp_path / "model")
     odd = json.dumps({"eos_token_id": [258, 259], "do_sample": False, "temperature": 0.6})
     (model / "generation_config.json").write_text(odd)
-    learner(model).save(tmp_path / "step-000000", {"step": 0})
+    learner(model).save(tmp_path / "step-000000", Progress(0, 0, ()))
     assert (tmp_path / "step-000000" / "generation_config.json").read_text() == odd
 
 
 def test_torchs_random_state_continues(policy: Path, tmp_path: Path) -> None:
     with torch.random.fork_rng():
-        learner(policy).save(tmp_path / "step-000000", {"step": 0})
+        learner(policy).save(tmp_path / "step-000000", Progress(0, 0, ()))
         expected = torch.rand(3).tolist()
         learner(policy).restore(tmp_path / "step-000000")
         assert torch.rand(3).tolist() == expected
@@ -78,7 +79,8 @@ def test_the_manifest_lists_every_other_file_and_the_progress(written: Path) -> 
     manifest = read_manifest(written)
     names = {str(path.relative_to(written)) for path in written.rglob("*") if path.is_file()}
     assert set(manifest["files"]) == names - {"manifest.json"}
-    assert (manifest["format"], manifest["step"], manifest["version"]) == (1, 1, 1)
+    assert (manifest["format"], manifest["step"]) == (2, 1)
+    assert (manifest["next_group"], manifest["open_groups"]) == (2, [])
     assert manifest["files"]["config.json"]["bytes"] == (written / "config.json").stat().st_size
     assert [path.name for path in written.parent.iterdir()] == ["step-000001"]
 
@@ -102,7 +104,7 @@ def test_one_flipped_bit_is_found_and_its_file_named(written: Path, name: str) -
 def test_a_damaged_checkpoint_changes_no_learner(policy: Path, tmp_path: Path) -> None:
     trained = learner(policy)
     trained.update(training_batch(1))
-    trained.save(tmp_path / "step-000001", {"step": 1})
+    trained.save(tmp_path / "step-000001", Progress(1, 2, ()))
     (tmp_path / "step-000001" / "state" / "optimizer.pt").unlink()
     fresh = learner(policy)
     before = weights(fresh)
@@ -120,8 +122,8 @@ def test_a_folder_without_a_manifest_is_no_checkpoint(policy: Path) -> None:
 
 
 def test_another_format_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "manifest.json").write_text(json.dumps({"format": 2, "files": {}}))
-    with pytest.raises(CheckpointError, match="has format 2, this release reads 1: resume with"):
+    (tmp_path / "manifest.json").write_text(json.dumps({"format": 1, "files": {}}))
+    with pytest.raises(CheckpointError, match="has format 1, this release reads 2: resume with"):
         read_manifest(tmp_path)
 
 
@@ -135,6 +137,6 @@ def test_what_a_cut_attempt_left_is_written_over(policy: Path, tmp_path: Path) -
     left = tmp_path / ".step-000000.partial"
     left.mkdir()
     (left / "half.safetensors").write_bytes(b"half")
-    learner(policy).save(tmp_path / "step-000000", {"step": 0})
+    learner(policy).save(tmp_path / "step-000000", Progress(0, 0, ()))
     assert [path.name for path in tmp_path.iterdir()] == ["step-000000"]
     assert "half.safetensors" not in read_manifest(tmp_path / "step-000000")["files"]

@@ -19,6 +19,7 @@ from transformers import modeling_utils
 
 from rkd_online.errors import CheckpointError
 from rkd_online.learning.checkpoint import read_manifest
+from rkd_online.types import Progress
 from tests.unit.learning.training import learner, training_batch, weights
 
 Filling = Literal["weights", "optimizer"]
@@ -79,7 +80,7 @@ def test_a_full_disk_is_named_and_costs_only_the_new_checkpoint(
 ) -> None:
     folder, fill = disk
     trained = learner(policy)
-    trained.save(folder / "step-000000", {"step": 0})
+    trained.save(folder / "step-000000", Progress(0, 0, ()))
     trained.update(training_batch(1))
     before = weights(trained)
     fill()
@@ -88,9 +89,9 @@ def test_a_full_disk_is_named_and_costs_only_the_new_checkpoint(
         match=rf"the disk is full: checkpoint {folder}/step-000001 needs about 0.9 MB and "
         r"[0-9.]+ MB are free. Earlier checkpoints are whole; free some space",
     ):
-        trained.save(folder / "step-000001", {"step": 1})
+        trained.save(folder / "step-000001", Progress(1, 2, ()))
     assert [path.name for path in folder.iterdir()] == ["step-000000"]
-    assert read_manifest(folder / "step-000000")["version"] == 0
+    assert read_manifest(folder / "step-000000")["step"] == 0
     assert learner(policy).restore(folder / "step-000000") == 0
     assert trained.version == 1
     assert all(torch.equal(tensor, before[name]) for name, tensor in trained.state_tensors())
@@ -104,11 +105,11 @@ def test_a_disk_that_fills_up_before_the_manifest_leaves_no_checkpoint(
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(CheckpointError, match="the disk is full: "):
-        learner(policy).save(tmp_path / "step-000000", {"step": 0})
+        learner(policy).save(tmp_path / "step-000000", Progress(0, 0, ()))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_another_error_of_the_disk_keeps_its_words(policy: Path, tmp_path: Path) -> None:
     (tmp_path / "checkpoints").write_text("a file")
     with pytest.raises(CheckpointError, match=r"could not write checkpoint .*Not a directory"):
-        learner(policy).save(tmp_path / "checkpoints" / "step-000000", {"step": 0})
+        learner(policy).save(tmp_path / "checkpoints" / "step-000000", Progress(0, 0, ()))

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from rkd_online.errors import SpecError, TrainingError
-from rkd_online.types import TrainingRow, logprobs
+from rkd_online.types import Progress, TrainingRow, logprobs
 from tests.unit.learning.training import learner, training_batch, training_rows, weights
 
 ROWS = training_rows(0)
@@ -46,7 +46,7 @@ def test_a_later_minibatch_ends_the_step_and_a_checkpoint_has_the_weights_before
 ) -> None:
     updated = learner(policy, minibatches=4)
     updated.update(training_batch(1))
-    updated.save(tmp_path / "step-000001", {"step": 1})
+    updated.save(tmp_path / "step-000001", Progress(1, 2, ()))
     before = weights(updated)
     rows = [nan_teacher(row) if row.group_id == 2 else row for row in ROWS]
     with pytest.raises(

@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor
+from transformers import PreTrainedModel
 
 from rkd_online.learning.learner import PolicyLearner
 from rkd_online.models.load import load_causal_lm
 from rkd_online.spec.algorithm import Rlad
+from rkd_online.types import TrainingRow
 from tests.unit.learning.training import (
     SMOOTH,
     WIDE,
@@ -66,11 +68,31 @@ def test_in_one_pass_the_old_policy_is_the_policy(policy: Path) -> None:
     with torch.no_grad():
         for found, row in zip(result.old_logprobs, ROWS, strict=True):
             assert found.tolist() == pytest.approx(plain_logprobs(model, row).tolist(), abs=1e-5)
-    # At ratio 1 each token's surrogate is its row's advantage.
-    by_hand = -sum(row.advantage for row in ROWS) / len(ROWS)
+    # At ratio 1 each token's surrogate is its row's advantage, times the token's weight.
+    by_hand = -sum(row.advantage * float(weight.mean()) for row, weight in weighed(model)) / 8
+    assert len(ROWS) == 8
     assert result.metrics["policy/loss"] == pytest.approx(by_hand, abs=1e-6)
     assert result.metrics["policy/ratio_mean"] == pytest.approx(1.0, abs=1e-6)
     assert result.metrics["policy/kl_old_k1"] == pytest.approx(0.0, abs=1e-6)
+
+
+def weighed(model: PreTrainedModel) -> list[tuple[TrainingRow, torch.Tensor]]:
+    """Each row with pi(old) / pi(sampler) of its tokens, at most 2."""
+    with torch.no_grad():
+        ratios = [
+            (plain_logprobs(model, row) - torch.tensor(row.sampler_logprobs)).exp() for row in ROWS
+        ]
+    return [(row, ratio.clamp(max=2.0)) for row, ratio in zip(ROWS, ratios, strict=True)]
+
+
+def test_tokens_of_another_sampler_weigh_less_and_those_capped_are_counted(policy: Path) -> None:
+    metrics = learner(policy, WIDE).update(training_batch(1, ROWS)).metrics
+    found = [weight for _, weight in weighed(load_causal_lm(policy))]
+    mean = sum(float(weight.mean()) for weight in found) / len(ROWS)
+    capped = sum(float((weight == 2.0).float().mean()) for weight in found) / len(ROWS)
+    assert metrics["sampler/weight_mean"] == pytest.approx(mean, abs=1e-5)
+    assert metrics["sampler/capped_share"] == pytest.approx(capped, abs=1e-6)
+    assert 0.05 < capped < 0.95
 
 
 def test_entropy_and_the_distance_from_the_sampler_are_means_of_row_means(policy: Path) -> None:

@@ -76,7 +76,8 @@ def plain_logprobs(model: PreTrainedModel, row: TrainingRow) -> Tensor:
 def plain_loss(
     model: PreTrainedModel, rows: Sequence[TrainingRow], old: Sequence[Tensor], *, alpha: float
 ) -> Tensor:
-    """Equations 3 and 4 of arXiv 2602.22495, row by row, with clamp 1 and without the clip."""
+    """Equations 3 and 4 of arXiv 2602.22495, row by row, with clamp 1 and without the clip; a token
+    weighs what the old policy gives it over what the sampler gave it, 2 at the most."""
     total = torch.zeros(())
     for row, before in zip(rows, old, strict=True):
         now = plain_logprobs(model, row)
@@ -84,5 +85,6 @@ def plain_loss(
         if alpha < 1:
             teacher = torch.tensor(row.teacher_logprobs)
             log_ratio = log_ratio + (1 - alpha) * (now - teacher).clamp(-1, 1)
-        total = total - (log_ratio.exp() * row.advantage).mean()
+        weight = (before - torch.tensor(row.sampler_logprobs)).exp().clamp(max=2.0)
+        total = total - (weight * log_ratio.exp() * row.advantage).mean()
     return total / len(rows)

@@ -18,7 +18,22 @@ def test_a_clock_gives_each_span_once() -> None:
     clock = BusyClock("learner")
     with clock.busy("update"):
         pass
-    (taken,) = clock.take()
+    (taken,) = clock.take().spans
     assert (taken.role, taken.stage) == ("learner", "update")
     assert taken.end >= taken.start
-    assert clock.take() == []
+    assert clock.take().spans == ()
+
+
+def test_work_that_goes_on_is_cut_where_it_was_asked_for() -> None:
+    clock = BusyClock("generator")
+    with clock.busy("generate"), clock.busy("publish"):
+        first = clock.take().spans
+        second = clock.take().spans
+    last = clock.take().spans
+    assert [span.stage for span in first] == ["generate", "publish"]
+    assert [span.end for span in first] == [span.start for span in second]
+    assert [span.end for span in second] == [span.start for span in sorted(last, key=by_stage)]
+
+
+def by_stage(span: BusySpan) -> str:
+    return span.stage

@@ -7,7 +7,11 @@ from rkd_online.metrics.names import METRICS
 
 NAME = re.compile(r'"([a-z]+/[a-z0-9_]+)"')
 STAGES = {name.split("/")[0] for name in METRICS}
-BY_ROLE = {f"throughput/{role}_tokens_per_second" for role in ("generator", "scorer", "learner")}
+BY_ROLE = {
+    name
+    for role in ("generator", "scorer", "learner")
+    for name in (f"throughput/{role}_tokens_per_second", f"idle/{role}_share")
+}
 
 
 def test_the_catalogue_holds_exactly_the_metrics_that_the_code_names() -> None:

@@ -9,7 +9,7 @@ from rkd_online.errors import CheckpointError
 from rkd_online.run.checkpoints import CheckpointKeeper, checkpoint_name, named_checkpoints
 from rkd_online.run.records import RunFolder
 from rkd_online.spec.training import CheckpointSpec
-from rkd_online.types import StepReport
+from rkd_online.types import Progress, StepReport
 
 
 class FakeLearner:
@@ -18,7 +18,7 @@ class FakeLearner:
     def __init__(self) -> None:
         self.disk_full = False
 
-    async def save(self, folder: Path, progress: dict[str, int]) -> None:
+    async def save(self, folder: Path, progress: Progress) -> None:
         if self.disk_full:
             raise CheckpointError("the disk is full")
         folder.mkdir(parents=True)
@@ -59,12 +59,12 @@ class Attempt:
 
     def run_steps(self, *values: float | None, metric: str = "reward/mean") -> None:
         """Steps from 1 on whose reports hold these values, a checkpoint after every second."""
-        asyncio.run(self.keeper.save(0))
+        asyncio.run(self.keeper.save(Progress(0, 0, ())))
         for step, value in enumerate(values, start=1):
             metrics = {} if value is None else {metric: value}
             self.keeper.report(StepReport(step, step, 0, {}, metrics))
             if step % 2 == 0:
-                asyncio.run(self.keeper.save(step))
+                asyncio.run(self.keeper.save(Progress(step, 0, ())))
 
     def kept(self) -> list[int]:
         return sorted(int(path.name.removeprefix("step-")) for path in self.folder.iterdir())
@@ -131,7 +131,7 @@ def test_a_checkpoint_that_fails_is_not_announced_and_costs_no_other(tmp_path: P
     attempt.run_steps(0.5, 0.5)
     attempt.learner.disk_full = True
     with pytest.raises(CheckpointError):
-        asyncio.run(attempt.keeper.save(4))
+        asyncio.run(attempt.keeper.save(Progress(4, 0, ())))
     assert attempt.kept() == [0, 2]
     assert [data["step"] for _, data in attempt.sink.events] == [0, 2]
 

@@ -1,18 +1,19 @@
 """The loop on fakes: order, versions, records and what happens when a role fails."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
-from rkd_online.errors import ClusterError, TrainingError
-from rkd_online.metrics.busy import BusySpan
+from rkd_online.errors import TrainingError
+from rkd_online.metrics.busy import BusySpan, WorkLog
 from rkd_online.run.loop import Roles, train
 from rkd_online.run.report import StepReporter
 from rkd_online.spec import JobSpec
 from rkd_online.types import (
     Logprobs,
+    Progress,
     PromptItem,
     PublishedWeights,
     Rollout,
@@ -41,7 +42,7 @@ def spec(**changes: object) -> JobSpec:
         "teacher": {"model": "zoo:chain-sum/teacher"},
         "task": {"type": "chain_sum"},
         "algorithm": {"type": "rlad"},
-        "rollout": {"prompts_per_step": 3, "group_size": 2, "timeout_seconds": 0.5},
+        "rollout": {"prompts_per_step": 3, "group_size": 2},
         "evaluation": {"every": 2},
         "checkpoint": {"every": 2},
         "steps": 3,
@@ -57,25 +58,27 @@ class FakeRun:
         self.batches: list[TrainingBatch] = []
         self.reports: list[StepReport] = []
         self.sampler_version: WeightVersion = 0
-        self.silent_scorer = False
+        self.saved: list[Progress] = []
 
-    def requests(self, step: int) -> list[SamplingRequest]:
-        prompt = PromptItem("p", "train", step, token_ids([1, 2]), "3", "t", "d")
-        return [SamplingRequest(3 * step + i, prompt, (0, 1), 1.0, 1.0, 4) for i in range(3)]
+    def request(self, group_id: int) -> SamplingRequest:
+        prompt = PromptItem("p", "train", group_id, token_ids([1, 2]), "3", "t", "d")
+        return SamplingRequest(group_id, prompt, (0, 1), 1.0, 1.0, 4)
 
     async def sample(self, requests: Sequence[SamplingRequest]) -> AsyncIterator[RolloutGroup]:
         self.log.append(f"sample with {self.sampler_version}")
         spans = (VersionSpan(self.sampler_version, 0, 2),)
         for request in reversed(requests):
+            await asyncio.sleep(0)
             rollouts = tuple(
                 Rollout(i, token_ids([5, 6]), logprobs([-1.0, -2.0]), spans, "stop")
                 for i in range(len(request.seeds))
             )
             yield RolloutGroup(request.group_id, request.prompt, rollouts)
 
+    async def abort(self, group_ids: Sequence[int]) -> None:
+        raise NotImplementedError
+
     async def score(self, group: RolloutGroup) -> ScoredGroup:
-        if self.silent_scorer:
-            await asyncio.sleep(60)
         scored = tuple(
             ScoredRollout(rollout, float(i), {"verifier": float(i)}, float(i), logprobs([-1, -1]))
             for i, rollout in enumerate(group.rollouts)
@@ -109,14 +112,18 @@ class FakeRun:
         self.log.append(f"validate {self.sampler_version}")
         return {"validation/pass_at_1": 0.25}
 
-    async def save(self, step: int) -> None:
-        self.log.append(f"checkpoint {step}")
+    async def save(self, progress: Progress) -> None:
+        self.log.append(f"checkpoint {progress.step}")
+        self.saved.append(progress)
 
     async def restore(self, folder: Path) -> WeightVersion:
         raise NotImplementedError
 
-    async def busy_spans(self) -> list[BusySpan]:
-        return []
+    async def work(self) -> WorkLog:
+        return WorkLog((), "one", 0.0)
+
+    def step(self, step: int, spans: Mapping[str, Sequence[BusySpan]]) -> None:
+        self.log.append(f"trace {step}")
 
     async def close(self) -> None: ...
 
@@ -142,40 +149,62 @@ class Keeper:
     def __init__(self, run: FakeRun) -> None:
         self.run = run
 
-    async def save(self, step: int) -> None:
-        await self.run.save(step)
+    async def save(self, progress: Progress) -> None:
+        await self.run.save(progress)
 
 
 def run_train(fake: FakeRun, job: JobSpec, done: int = 0) -> None:
     roles = Roles(
         prompts=fake,
-        generator=fake,
-        scorer=fake,
+        generators=fake,
+        scorers=fake,
         learner=fake,  # type: ignore[arg-type]
-        publisher=WeightPublisher(fake, [fake], timeout_seconds=1),
+        publisher=WeightPublisher(fake, [fake], precision="float32", timeout_seconds=1),
         records=fake,
         validation=fake,
         checkpoints=Keeper(fake),
-        reporter=StepReporter([fake], Reports(fake), correct_at=1.0),
+        reporter=StepReporter({"generator:0": fake}, Reports(fake), fake, correct_at=1.0),
     )
-    asyncio.run(train(roles, job, done=done))
+    asyncio.run(train(roles, job, Progress(done, 3 * done, ())))
 
 
 def test_each_step_runs_its_stages_in_order_on_the_newest_version() -> None:
     fake = FakeRun()
     run_train(fake, spec())
-    assert fake.log == [
-        "sample with 0", "update 1", "publish 1", "record 1", "report 1",
-        "sample with 1", "update 2", "publish 2", "record 2", "validate 2", "report 2",
-        "checkpoint 2",
-        "sample with 2", "update 3", "publish 3", "record 3", "report 3", "checkpoint 3",
+    assert [line for line in fake.log if not line.startswith(("sample", "trace"))] == [
+        "update 1", "publish 1", "record 1", "report 1",
+        "update 2", "publish 2", "validate 2", "record 2", "report 2", "checkpoint 2",
+        "update 3", "publish 3", "record 3", "report 3", "checkpoint 3",
     ]  # fmt: skip
+    assert [fake.log.index(f"sample with {n}") > fake.log.index(f"publish {n}") for n in (1, 2)]
+
+
+def test_strictly_on_policy_the_next_step_is_sampled_after_the_validation_of_its_version() -> None:
+    fake = FakeRun()
+    run_train(fake, spec())
+    assert [batch.oldest_version for batch in fake.batches] == [0, 1, 2]
+    assert fake.log.index("validate 2") < fake.log.index("sample with 2")
+
+
+def test_with_staleness_a_step_is_learned_from_while_later_ones_are_sampled() -> None:
+    fake = FakeRun()
+    run_train(fake, spec(rollout={"prompts_per_step": 3, "group_size": 2, "max_staleness": 1}))
+    assert fake.log[:3] == ["sample with 0", "update 1", "publish 1"]
+    assert [batch.oldest_version for batch in fake.batches] == [0, 0, 1]
+    assert [report.staleness for report in fake.reports] == [0, 1, 1]
+    assert [report.metrics["rollout/staleness_mean"] for report in fake.reports] == [0, 1, 1]
+
+
+def test_a_checkpoint_says_what_is_under_way() -> None:
+    fake = FakeRun()
+    run_train(fake, spec())
+    assert fake.saved == [Progress(2, 9, (6, 7, 8)), Progress(3, 9, ())]
 
 
 def test_a_batch_is_in_the_order_of_its_groups_whatever_ended_first() -> None:
     fake = FakeRun()
     run_train(fake, spec(steps=1))
-    assert [row.group_id for row in fake.batches[0].rows] == [3, 3, 4, 4, 5, 5]
+    assert [row.group_id for row in fake.batches[0].rows] == [0, 0, 1, 1, 2, 2]
 
 
 def test_a_resumed_run_starts_with_the_step_after_the_last() -> None:
@@ -194,8 +223,8 @@ def test_a_report_holds_metrics_of_all_stages() -> None:
     assert report.metrics["validation/pass_at_1"] == 0.25
     assert report.metrics["reward/mean"] == 0.5
     assert report.metrics["weights/probe_difference"] == 0.0
-    stages = {"generate", "score", "assemble", "update", "publish", "record", "evaluate", "step"}
-    assert set(report.timings) == stages
+    stages = {"generate", "score", "assemble", "update", "publish", "swap", "record", "evaluate"}
+    assert set(report.timings) == stages | {"step"}
 
 
 def test_a_checkpoint_is_time_of_the_step_after_it() -> None:
@@ -204,14 +233,12 @@ def test_a_checkpoint_is_time_of_the_step_after_it() -> None:
     assert ["checkpoint" in report.timings for report in fake.reports] == [False, False, True]
 
 
-def test_rollouts_of_an_older_version_are_refused() -> None:
+def test_an_error_of_an_update_ends_the_run_and_what_is_under_way() -> None:
     fake = FakeRun()
-    with pytest.raises(TrainingError, match="weight version 0 came while the learner is at 2"):
-        run_train(fake, spec(), done=2)
 
+    async def update(batch: TrainingBatch) -> UpdateResult:
+        raise TrainingError("the loss is NaN")
 
-def test_a_scorer_that_does_not_answer_ends_the_step() -> None:
-    fake = FakeRun()
-    fake.silent_scorer = True
-    with pytest.raises(ClusterError, match=r"0\.5 s for 3 groups: 3 were sampled, 0 scored"):
-        run_train(fake, spec())
+    fake.update = update  # type: ignore[method-assign]
+    with pytest.raises(TrainingError, match="the loss is NaN"):
+        run_train(fake, spec(rollout={"prompts_per_step": 3, "group_size": 2, "max_staleness": 2}))

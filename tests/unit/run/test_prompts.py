@@ -13,8 +13,10 @@ from rkd_online.errors import TaskError
 from rkd_online.run.prompts import PromptStream
 from rkd_online.run.setup import JobSetup
 from rkd_online.spec import JobSpec
-from rkd_online.types import SamplingRequest, token_ids
+from rkd_online.types import Progress, SamplingRequest, token_ids
 from rkd_online.zoo import zoo_path
+
+START = Progress(0, 0, ())
 
 SIZES = {"train": 7, "validation": 3, "test": 2}
 STEPS = 7
@@ -47,13 +49,13 @@ def setup(tmp_path_factory: pytest.TempPathFactory) -> JobSetup:
 @pytest.fixture(scope="module")
 def steps(setup: JobSetup) -> list[list[SamplingRequest]]:
     stream = PromptStream(setup)
-    return [stream.requests(step) for step in range(1, STEPS + 1)]
+    return [[stream.request(2 * step + i) for i in range(2)] for step in range(STEPS)]
 
 
 def test_a_fresh_stream_asks_the_same_for_a_step(
     setup: JobSetup, steps: list[list[SamplingRequest]]
 ) -> None:
-    assert PromptStream(setup).requests(5) == steps[4]
+    assert [PromptStream(setup).request(group) for group in (8, 9)] == steps[4]
 
 
 def test_no_prompt_comes_twice_within_a_pass(steps: list[list[SamplingRequest]]) -> None:
@@ -82,13 +84,14 @@ def test_held_out_prompts_are_the_first_of_their_split_or_all_of_it(setup: JobSe
 
 def test_a_prompt_that_does_not_fit_is_named_before_its_step(setup: JobSetup) -> None:
     longest = max(len(PromptStream(setup).held_out("test", 100)[0].token_ids), 5)
-    assert PromptStream(setup).check(0) == 7 + len(PromptStream(setup).held_out("test", 256))
+    assert PromptStream(setup).check(START) == 7 + len(PromptStream(setup).held_out("test", 256))
     short = replace(setup, context_length=8 + longest - 1)
     with pytest.raises(TaskError, match=r"prompt train/\d-.* has \d tokens, with rollout"):
-        PromptStream(short).check(0)
+        PromptStream(short).check(START)
 
 
 def test_a_resumed_run_looks_at_what_is_still_to_come(setup: JobSetup) -> None:
-    held_out = len(PromptStream(setup).held_out("test", 256))
-    assert PromptStream(setup).check(STEPS - 1) == 2 + held_out
-    assert PromptStream(setup).check(STEPS) == held_out
+    stream, held_out = PromptStream(setup), len(PromptStream(setup).held_out("test", 256))
+    assert stream.check(Progress(STEPS - 1, 2 * STEPS - 2, ())) == 2 + held_out
+    assert stream.check(Progress(STEPS - 1, 2 * STEPS + 3, (3, 5))) == 2 + held_out
+    assert stream.check(Progress(STEPS, 2 * STEPS, ())) == held_out

@@ -1,11 +1,12 @@
 """A step's report from spans and a clock whose numbers are known: a step from 100 s to 110 s."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 
 import pytest
 
-from rkd_online.metrics.busy import BusySpan
+from rkd_online.metrics.busy import BusySpan, WorkLog
 from rkd_online.run.report import StepReporter, throughput
 from rkd_online.run.stages import StageClock
 from rkd_online.types import (
@@ -57,17 +58,22 @@ SCORER = [BusySpan("scorer", "score", 104.0, 106.0), BusySpan("scorer", "score",
 class Worker:
     """Says once when it worked."""
 
-    def __init__(self, spans: list[BusySpan]) -> None:
-        self._spans = spans
+    def __init__(self, spans: list[BusySpan], process: str, cpu_seconds: float) -> None:
+        self._log = WorkLog(tuple(spans), process, cpu_seconds)
 
-    async def busy_spans(self) -> list[BusySpan]:
-        spans, self._spans = self._spans, []
-        return spans
+    async def work(self) -> WorkLog:
+        return self._log
 
 
 class Sink:
+    """Takes reports and traces."""
+
     def __init__(self) -> None:
         self.reports: list[StepReport] = []
+        self.traced: list[tuple[int, dict[str, int]]] = []
+
+    def step(self, step: int, spans: Mapping[str, Sequence[BusySpan]]) -> None:
+        self.traced.append((step, {name: len(work) for name, work in spans.items()}))
 
     def report(self, report: StepReport) -> None:
         self.reports.append(report)
@@ -108,20 +114,34 @@ def test_work_outside_the_step_does_not_count() -> None:
 def test_a_report_joins_metrics_rates_and_the_loops_own_share(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("rkd_online.run.report.time", SimpleNamespace(time=lambda: END))
+    processor = iter([1.0, 1.5])
+    times = SimpleNamespace(time=lambda: END, process_time=lambda: next(processor))
+    monkeypatch.setattr("rkd_online.run.report.time", times)
     clock = StageClock()
     clock.started = START
-    clock.add("generate", 4.0)
-    clock.add("score", 1.0)
+    clock.add("generate", 101.0, 105.0)
+    clock.add("score", 105.0, 106.0)
     sink = Sink()
-    reporter = StepReporter([Worker(GENERATORS), Worker(SCORER)], sink, correct_at=1.0)
-    asyncio.run(reporter.step(7, 0, GROUPS, {"policy/loss": -0.5}, clock))
+    workers = {
+        "generator:0": Worker(GENERATORS, "a", 4.0),
+        "generator:1": Worker([], "b", 0.25),
+        "scorer:0": Worker(SCORER, "a", 4.0),
+    }
+    reporter = StepReporter(workers, sink, sink, correct_at=1.0)
+    asyncio.run(reporter.step(7, GROUPS, {"policy/loss": -0.5}, clock))
     (report,) = sink.reports
     metrics = report.metrics
-    assert (report.step, report.version, report.staleness) == (7, 7, 0)
+    assert (report.step, report.version, report.staleness) == (7, 7, 6)
     assert report.timings == {"generate": 4.0, "score": 1.0, "step": 10.0}
     assert metrics["policy/loss"] == -0.5
     assert metrics["reward/mean"] == 0.75
     assert metrics["throughput/tokens_per_second"] == 2.0
     # Somebody works from 101 to 106 and from 108 to 109.
     assert metrics["loop/share"] == pytest.approx(0.4)
+    # One generator is idle for all 10 s, the other for 5; the scorer works 2 of them.
+    assert metrics["idle/generator_share"] == pytest.approx((1.0 + 0.5) / 2)
+    assert metrics["idle/scorer_share"] == pytest.approx(0.8)
+    # Process a 4 s, b 0.25 s, and half a second of this one.
+    assert metrics["loop/core_seconds"] == pytest.approx(4.75)
+    assert metrics["rollout/staleness_mean"] == 6
+    assert sink.traced == [(7, {"loop": 2, "generator:0": 3, "generator:1": 0, "scorer:0": 2})]

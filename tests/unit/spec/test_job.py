@@ -23,6 +23,18 @@ from tests.unit.spec.job import job
             "'transformers'",
         ),
         (
+            job(rollout__max_staleness=2, algorithm__sampler_correction={"type": "none"}),
+            "rollout.max_staleness 2 samples with older weights, which algorithm.sampler_correction"
+            ".type 'none' leaves uncorrected: set rollout.max_staleness 0 or "
+            "algorithm.sampler_correction.type 'truncate'",
+        ),
+        (
+            job(rollout__kv_on_update="keep"),
+            "rollout.kv_on_update 'keep' needs rollouts in flight during an update, "
+            "rollout.max_staleness is 0: set rollout.max_staleness to 1 or more, or leave "
+            "rollout.kv_on_update out",
+        ),
+        (
             job(optimizer__minibatches=5),
             "optimizer.minibatches 5 does not divide rollout.prompts_per_step 32",
         ),

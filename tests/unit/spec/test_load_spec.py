@@ -89,12 +89,13 @@ def test_references_that_are_no_folders_stay_as_they_are(tmp_path: Path, referen
             {"rollout__group_sise": 8},
             "rollout.group_sise: unknown key (found 8); did you mean 'group_size'? (allowed: "
             "prompts_per_step, group_size, temperature, max_prompt_tokens, max_new_tokens, "
-            "timeout_seconds)",
+            "max_staleness, kv_on_update, group_timeout_seconds, timeout_seconds)",
         ),
         (
             {"algorithm__alhpa": 0.5},
             "algorithm.alhpa: unknown key (found 0.5); did you mean 'alpha'? (allowed: clip_low, "
-            "clip_high, advantage_epsilon, type, alpha, teacher_log_ratio_clamp)",
+            "clip_high, advantage_epsilon, sampler_correction, type, alpha, "
+            "teacher_log_ratio_clamp)",
         ),
         (
             {"algorithm__type": "rald"},

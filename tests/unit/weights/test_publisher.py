@@ -24,7 +24,14 @@ class FakeGenerator:
 
 
 def publish(*generators: FakeGenerator) -> float:
-    return asyncio.run(WeightPublisher(FakeLearner(), generators, timeout_seconds=0.2).publish())
+    publisher = WeightPublisher(
+        FakeLearner(), generators, precision="float32", timeout_seconds=0.2
+    )
+
+    async def run() -> float:
+        return await publisher.swap(await publisher.write())
+
+    return asyncio.run(run())
 
 
 def test_every_generator_gets_the_version() -> None:

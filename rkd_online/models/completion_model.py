@@ -1,0 +1,84 @@
+"""The one way into a causal language model for whoever needs log-probs of completions.
+
+Learner and teacher share it, so that a ratio of the two never compares different arithmetic.
+"""
+
+import logging
+from typing import Final, Literal, NamedTuple, TypeAlias
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from rkd_online.models.forward import packed_statistics
+from rkd_online.models.layout import Sequences
+from rkd_online.models.packed import PackedBatch, pack
+from rkd_online.models.padded import PaddedBatch, pad, padded_statistics
+from rkd_online.models.recompute import recompute_layers
+from rkd_online.models.verify import packing_fault
+
+log = logging.getLogger(__name__)
+
+Precision: TypeAlias = Literal["float32", "bfloat16"]
+DTYPES: Final[dict[Precision, torch.dtype]] = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+}
+
+
+class CompletionStatistics(NamedTuple):
+    """Nats, [B, T]: ``logprobs`` (with gradient where it is enabled), ``entropy`` (without)."""
+
+    logprobs: Tensor
+    entropy: Tensor
+
+
+class CompletionModel(torch.nn.Module):
+    """A Hugging Face model in evaluation mode, by batches of completions.
+
+    Every use of its parameters is within ``forward``, that of the output layer too. ``packs`` says
+    whether batches are packed, which is tried here; a model that fails computes padded rows, and
+    the log says so. ``precision`` is that of matrix products; weights stay as they are.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        *,
+        precision: Precision = "float32",
+        activation_checkpointing: bool = False,
+    ) -> None:
+        super().__init__()
+        self.model = model
+        fault = packing_fault(model)
+        self.packs = fault is None
+        if fault is not None:
+            log.warning(
+                "%s (%s) is computed in padded rows, which is slower and takes more memory: %s",
+                type(model).__name__,
+                model.name_or_path,
+                fault,
+            )
+        self._precision = precision
+        if activation_checkpointing:
+            recompute_layers(model)
+
+    def batch(self, sequences: Sequences) -> PackedBatch | PaddedBatch:
+        """Tensors of B pairs of prompt and completion, on the model's device."""
+        return (pack if self.packs else pad)(sequences, self.model.device)
+
+    def forward(
+        self,
+        batch: PackedBatch | PaddedBatch,
+        temperature: float,
+        precision: Precision | None = None,
+    ) -> CompletionStatistics:
+        """Log-prob of every completion token, given all tokens before it, and the entropy there.
+
+        Logits are divided by ``temperature`` first. Both are float32 [B, T], T the longest
+        completion, and exactly 0 right of a shorter one. ``precision`` is another than the model's.
+        """
+        dtype = DTYPES[precision or self._precision]
+        if isinstance(batch, PaddedBatch):
+            return CompletionStatistics(*padded_statistics(self.model, batch, temperature, dtype))
+        return CompletionStatistics(*packed_statistics(self.model, batch, temperature, dtype))

@@ -1,0 +1,197 @@
+"""What flows between two updates: prompts to generators, groups to scorers, full batches out.
+
+Groups are asked for as far ahead as their staleness allows, which also bounds memory: at most
+``max_staleness`` + 1 steps' groups are anywhere between prompt and learner. A group goes to scoring
+the moment it ends. One that is too old or late is dropped and counted, and the next prompt takes
+its place.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Protocol, TypeVar
+
+from rkd_online.errors import ClusterError
+from rkd_online.run.freshness import admitted_steps, staleness
+from rkd_online.run.pools import Judge, Sampler
+from rkd_online.run.stages import StageClock
+from rkd_online.spec.job import JobSpec
+from rkd_online.types import (
+    Progress,
+    RolloutGroup,
+    SamplingRequest,
+    ScoredGroup,
+    WeightVersion,
+)
+
+
+T = TypeVar("T")
+
+
+class Prompts(Protocol):
+    """What the job samples."""
+
+    def request(self, group_id: int) -> SamplingRequest:
+        """Group ``group_id``, the same whenever it is asked for."""
+        ...
+
+
+class Pipeline:
+    """Keeps generators and scorers at work and hands out the batches of the steps in turn."""
+
+    def __init__(
+        self,
+        prompts: Prompts,
+        generators: Sampler,
+        scorers: Judge,
+        spec: JobSpec,
+        progress: Progress,
+    ) -> None:
+        self._prompts = prompts
+        self._generators = generators
+        self._scorers = scorers
+        self._rollout = spec.rollout
+        self._steps = spec.steps
+        self._learned = progress.step
+        self._version: WeightVersion = progress.step
+        self._again = list(progress.open_groups)
+        self._next_group = progress.next_group
+        self._open: set[int] = set()
+        """Groups that were asked for and neither handed out nor dropped."""
+        self._late_at: dict[int, float] = {}
+        """Those of them that are not scored, the first to be late first; times are since epoch."""
+        self._sampled_at: dict[int, float] = {}
+        self._scored: dict[int, ScoredGroup] = {}
+        self._arrivals: asyncio.Queue[ScoredGroup | Exception] = asyncio.Queue()
+        self._dropped = {"stale": 0, "late": 0}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def sample_with(self, version: WeightVersion) -> None:
+        """The generators have ``version`` now: ask for what it admits."""
+        self._version = version
+        self._admit()
+
+    async def batch(self, step: int, clock: StageClock) -> list[ScoredGroup]:
+        """The groups of step ``step`` in the order of their ids: of those that are scored and fresh
+        enough the first ones. The clock gets what was waited for: sampling, then scores.
+
+        Raises ClusterError when they are not there within the step's timeout, and whatever a
+        generator or scorer raised.
+        """
+        started, size = time.time(), self._rollout.prompts_per_step
+        self._drop("stale", [key for key, group in self._scored.items() if self._too_old(group)])
+        while len(self._scored) < size or not self._arrivals.empty():
+            await self._arrival(started)
+        chosen = sorted(self._scored)[:size]
+        sampled = max(started, *(self._sampled_at[key] for key in chosen))
+        clock.add("generate", started, sampled)
+        clock.add("score", sampled, time.time())
+        groups = [self._scored[key] for key in chosen]
+        self._forget(chosen)
+        self._learned = step
+        return groups
+
+    def progress(self) -> Progress:
+        """Where a run would go on that starts again after the last batch."""
+        waiting = sorted([*self._open, *self._again])
+        return Progress(self._learned, self._next_group, tuple(waiting))
+
+    def take_dropped(self) -> dict[str, float]:
+        """How many groups were dropped since the last call, by reason."""
+        taken, self._dropped = self._dropped, {"stale": 0, "late": 0}
+        return {
+            "rollout/stale_groups": float(taken["stale"]),
+            "rollout/late_groups": float(taken["late"]),
+        }
+
+    async def close(self) -> None:
+        """Stop waiting for anything that is still under way."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _admit(self) -> None:
+        per_step = self._rollout.prompts_per_step
+        admitted = admitted_steps(self._version, self._rollout.max_staleness, self._steps)
+        room = (admitted - self._learned) * per_step - len(self._open)
+        groups = [self._take_group() for _ in range(room)]
+        if groups:
+            late = time.time() + self._rollout.group_timeout_seconds
+            self._open.update(groups)
+            self._late_at |= dict.fromkeys(groups, late)
+            self._start(self._sample, [self._prompts.request(group) for group in groups])
+
+    def _take_group(self) -> int:
+        if self._again:
+            return self._again.pop(0)
+        self._next_group += 1
+        return self._next_group - 1
+
+    async def _sample(self, requests: Sequence[SamplingRequest]) -> None:
+        async for group in self._generators.sample(requests):
+            if group.group_id in self._open:
+                self._sampled_at[group.group_id] = time.time()
+                self._start(self._score, group)
+
+    async def _score(self, group: RolloutGroup) -> None:
+        self._arrivals.put_nowait(await self._scorers.score(group))
+
+    def _start(self, work: Callable[[T], Coroutine[Any, Any, None]], on: T) -> None:
+        task = asyncio.create_task(self._or_report(work, on))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _or_report(self, work: Callable[[T], Coroutine[Any, Any, None]], on: T) -> None:
+        try:
+            await work(on)
+        except Exception as error:  # raised again where the batch is waited for
+            self._arrivals.put_nowait(error)
+
+    async def _arrival(self, started: float) -> None:
+        """Wait until a group is scored, or late."""
+        ends = started + self._rollout.timeout_seconds
+        late = next(iter(self._late_at.values()), ends)
+        try:
+            async with asyncio.timeout(min(ends, late) - time.time()):
+                arrival = await self._arrivals.get()
+        except TimeoutError:
+            await self._give_up(ends)
+            return
+        if isinstance(arrival, Exception):
+            raise arrival
+        if arrival.group_id in self._open:
+            del self._late_at[arrival.group_id]
+            self._scored[arrival.group_id] = arrival
+            if self._too_old(arrival):
+                self._drop("stale", [arrival.group_id])
+
+    async def _give_up(self, ends: float) -> None:
+        """On the groups that are late; when the whole step is, on the attempt."""
+        now = time.time()
+        if now >= ends:
+            rollout = self._rollout
+            raise ClusterError(
+                f"a step waited {rollout.timeout_seconds:g} s for {rollout.prompts_per_step} "
+                f"groups: of {len(self._open)} asked for, {len(self._sampled_at)} were sampled and "
+                f"{len(self._scored)} scored; raise rollout.timeout_seconds or sample less per step"
+            )
+        late = [group for group, limit in self._late_at.items() if limit <= now]
+        await self._generators.abort(late)
+        self._drop("late", late)
+
+    def _too_old(self, group: ScoredGroup) -> bool:
+        """For the next update, whose learner has learned from all batches so far."""
+        rollouts = [scored.rollout for scored in group.rollouts]
+        return staleness(rollouts, self._learned) > self._rollout.max_staleness
+
+    def _drop(self, reason: str, groups: Sequence[int]) -> None:
+        self._forget(groups)
+        self._dropped[reason] += len(groups)
+        self._admit()
+
+    def _forget(self, groups: Sequence[int]) -> None:
+        for group in groups:
+            self._open.remove(group)
+            self._late_at.pop(group, None)
+            self._sampled_at.pop(group, None)
+            self._scored.pop(group, None)

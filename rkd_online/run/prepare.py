@@ -1,0 +1,50 @@
+"""The start of an attempt: both models found and compared, once, for all workers."""
+
+from pathlib import Path
+
+from rkd_online.models.load import context_length, resolve_for_run, vocabulary_size
+from rkd_online.models.tokenizer import check_same_tokenizer, end_token_ids, load_tokenizer
+from rkd_online.run.setup import JobSetup, weights_folder
+from rkd_online.spec.check import check_models, check_spec, references
+from rkd_online.spec.job import JobSpec
+from rkd_online.spec.references import is_hub_reference
+from rkd_online.weights.probe import probe_ids
+from rkd_online.weights.transfer import Transfer
+
+
+def prepare(run: Path, attempt: int, spec: JobSpec, transfer: Transfer) -> JobSetup:
+    """Find both models, compare their tokenizers as transformers loads them, fix the probe.
+
+    ``transfer`` is the way of the weights from the learner to the generators. Raises SpecError or
+    ModelError for whatever does not fit, before any worker starts.
+    """
+    check_spec(spec)
+    policy = resolve_for_run(spec.policy.model)
+    folders = {"policy": policy}
+    if spec.teacher is not None:
+        folders["teacher"] = resolve_for_run(spec.teacher.model)
+    if any(map(is_hub_reference, references(spec).values())):
+        check_models(spec, folders)
+    models = list(folders.values())
+    tokenizers = [load_tokenizer(model) for model in models]
+    if len(models) == 2:
+        check_same_tokenizer(*tokenizers, chat=spec.prompt.type == "chat")
+    longest = spec.rollout.max_prompt_tokens + spec.rollout.max_new_tokens
+    context = min(longest, *(context_length(model) for model in models))
+    ends = {
+        end
+        for model, tokenizer in zip(models, tokenizers, strict=True)
+        for end in end_token_ids(model, tokenizer)
+    }
+    return JobSetup(
+        job=run.name,
+        attempt=attempt,
+        spec=spec,
+        policy=policy,
+        teacher=folders.get("teacher"),
+        end_token_ids=tuple(sorted(ends)),
+        context_length=context,
+        probe_ids=probe_ids(vocabulary_size(policy), context),
+        weights_folder=weights_folder(run),
+        transfer=transfer,
+    )

@@ -1,0 +1,286 @@
+"""The pipeline on generators and scorers whose every answer the test gives."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from rkd_online.errors import ClusterError
+from rkd_online.run.pipeline import Pipeline
+from rkd_online.run.stages import StageClock
+from rkd_online.spec import JobSpec
+from rkd_online.types import (
+    Progress,
+    PromptItem,
+    Rollout,
+    RolloutGroup,
+    SamplingRequest,
+    ScoredGroup,
+    ScoredRollout,
+    VersionSpan,
+    WeightVersion,
+    logprobs,
+    token_ids,
+)
+
+START = Progress(0, 0, ())
+
+
+def job(max_staleness: int, **rollout: object) -> JobSpec:
+    return JobSpec.model_validate(
+        {
+            "version": 1,
+            "name": "pipeline",
+            "policy": {"model": "zoo:chain-sum/student"},
+            "task": {"type": "chain_sum"},
+            "algorithm": {"type": "grpo"},
+            "rollout": {"prompts_per_step": 2, "group_size": 2, "max_staleness": max_staleness}
+            | rollout,
+            "steps": 4,
+        }
+    )
+
+
+@dataclass
+class Workers:
+    """Prompts, generators and scorers in one object."""
+
+    asked: list[int] = field(default_factory=list)
+    aborted: list[int] = field(default_factory=list)
+    scored: list[int] = field(default_factory=list)
+    slow_scores: set[int] = field(default_factory=set)
+    ended: dict[int, asyncio.Future[RolloutGroup]] = field(default_factory=dict)
+
+    def request(self, group_id: int) -> SamplingRequest:
+        prompt = PromptItem(f"p{group_id}", "train", group_id, token_ids([1]), "", "t", "d")
+        return SamplingRequest(group_id, prompt, (0, 1), 1.0, 1.0, 4)
+
+    async def sample(self, requests: Sequence[SamplingRequest]) -> AsyncIterator[RolloutGroup]:
+        futures = []
+        for request in requests:
+            self.asked.append(request.group_id)
+            future = asyncio.get_running_loop().create_future()
+            self.ended[request.group_id] = future
+            futures.append(future)
+        for group in asyncio.as_completed(futures):
+            yield await group
+
+    async def abort(self, group_ids: Sequence[int]) -> None:
+        self.aborted.extend(group_ids)
+
+    async def score(self, group: RolloutGroup) -> ScoredGroup:
+        self.scored.append(group.group_id)
+        if group.group_id in self.slow_scores:
+            await asyncio.sleep(60)
+        ones = tuple(ScoredRollout(one, 1.0, {}, 1.0, None) for one in group.rollouts)
+        return ScoredGroup(group.group_id, group.prompt, ones)
+
+    async def reward(self, group: RolloutGroup) -> ScoredGroup:
+        raise NotImplementedError
+
+    async def end(self, *group_ids: int, version: WeightVersion = 0) -> None:
+        """These groups end, sampled with ``version``; whatever follows of it happens."""
+        for key in group_ids:
+            spans = (VersionSpan(version, 0, 1),)
+            rollouts = tuple(
+                Rollout(i, token_ids([5]), logprobs([-1.0]), spans, "stop") for i in range(2)
+            )
+            request = self.request(key)
+            self.ended[key].set_result(RolloutGroup(key, request.prompt, rollouts))
+        await settled()
+
+
+async def settled() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def ids(pipeline: Pipeline, step: int) -> list[int]:
+    return [group.group_id for group in await pipeline.batch(step, StageClock())]
+
+
+def test_strictly_on_policy_a_version_is_asked_for_one_step_alone() -> None:
+    async def run() -> None:
+        workers = Workers()
+        pipeline = Pipeline(workers, workers, workers, job(0), START)
+        pipeline.sample_with(0)
+        await settled()
+        assert workers.asked == [0, 1]
+        await workers.end(1, 0)
+        assert await ids(pipeline, 1) == [0, 1]
+        await settled()
+        assert workers.asked == [0, 1]
+        pipeline.sample_with(1)
+        await settled()
+        assert workers.asked == [0, 1, 2, 3]
+
+    asyncio.run(run())
+
+
+def test_with_staleness_2_three_steps_are_under_way_and_never_more_than_the_job_has() -> None:
+    async def run() -> None:
+        workers = Workers()
+        pipeline = Pipeline(workers, workers, workers, job(2), START)
+        asked = []
+        for version in range(4):
+            pipeline.sample_with(version)
+            await settled()
+            asked.append(len(workers.asked))
+            await workers.end(2 * version, 2 * version + 1, version=version)
+            await ids(pipeline, version + 1)
+        assert asked == [6, 8, 8, 8]
+
+    asyncio.run(run())
+
+
+def test_a_batch_is_the_first_groups_that_are_scored_whatever_is_still_sampled() -> None:
+    async def run() -> None:
+        workers = Workers()
+        pipeline = Pipeline(workers, workers, workers, job(1), START)
+        pipeline.sample_with(0)
+        await settled()
+        await workers.end(3, 1)
+        assert await ids(pipeline, 1) == [1, 3]
+        assert workers.scored == [3, 1]
+        pipeline.sample_with(1)
+        await settled()
+        await workers.end(5, 4, version=1)
+        await workers.end(2, 0)
+        assert await ids(pipeline, 2) == [0, 2]
+
+    asyncio.run(run())
+
+
+def test_a_group_older_than_the_staleness_is_dropped_counted_and_replaced() -> None:
+    async def run() -> None:
+        workers = Workers()
+        pipeline = Pipeline(workers, workers, workers, job(1), START)
+        pipeline.sample_with(0)
+        await settled()
+        await workers.end(1, 2)
+        assert await ids(pipeline, 1) == [1, 2]
+        pipeline.sample_with(1)
+        await settled()
+        await workers.end(4, 5, version=1)
+        assert await ids(pipeline, 2) == [4, 5]
+        pipeline.sample_with(2)
+        await settled()
+        assert workers.asked == list(range(8))
+        await workers.end(0, 3, version=0)
+        await workers.end(6, 7, version=2)
+        assert await ids(pipeline, 3) == [6, 7]
+        await settled()
+        assert workers.asked == list(range(10))
+        assert pipeline.take_dropped() == {"rollout/stale_groups": 2, "rollout/late_groups": 0}
+        assert pipeline.take_dropped() == {"rollout/stale_groups": 0, "rollout/late_groups": 0}
+
+    asyncio.run(run())
+
+
+def test_a_group_that_became_too_old_while_it_waited_is_dropped() -> None:
+    async def run() -> None:
+        workers = Workers()
+        pipeline = Pipeline(workers, workers, workers, job(1), START)
+        pipeline.sample_with(0)
+        await settled()
+        await workers.end(0, 1, 3)
+        assert await ids(pipeline, 1) == [0, 1]
+        pipeline.sample_with(1)
+        await settled()
+        await workers.end(2, version=1)
+        assert await ids(pipeline, 2) == [2, 3]
+        pipeline.sample_with(2)
+        await settled()
+        await workers.end(4, version=0)
+        assert pipeline.progress() == Progress(2, 8, (4, 5, 6, 7))
+        await workers.end(5, 6, version=2)
+        assert await ids(pipeline, 3) == [5, 6]
+        assert pipeline.take_dropped()["rollout/stale_groups"] == 1
+
+    asyncio.run(run())
+
+
+def test_a_group_that_is_late_is_aborted_counted_and_replaced() -> None:
+    async def run() -> None:
+        workers = Workers()
+        spec = job(0, group_timeout_seconds=0.05)
+        pipeline = Pipeline(workers, workers, workers, spec, START)
+        pipeline.sample_with(0)
+        await settled()
+        await workers.end(1)
+        batch = asyncio.create_task(ids(pipeline, 1))
+        while workers.asked != [0, 1, 2]:
+            await asyncio.sleep(0.01)
+        await workers.end(0, 2)
+        assert await batch == [1, 2]
+        assert workers.aborted == [0]
+        assert workers.scored == [1, 2]
+        assert pipeline.take_dropped() == {"rollout/stale_groups": 0, "rollout/late_groups": 1}
+        assert pipeline.progress() == Progress(1, 3, ())
+
+    asyncio.run(run())
+
+
+def test_a_run_that_goes_on_asks_first_for_what_was_under_way() -> None:
+    async def run() -> None:
+        workers = Workers()
+        pipeline = Pipeline(workers, workers, workers, job(1), Progress(2, 7, (3, 5)))
+        pipeline.sample_with(2)
+        await settled()
+        assert workers.asked == [3, 5, 7, 8]
+
+    asyncio.run(run())
+
+
+def test_what_a_generator_or_scorer_raises_ends_the_wait() -> None:
+    async def run() -> None:
+        for broken in ("sample", "score"):
+            workers = Workers()
+
+            def fail(*_: object) -> object:
+                raise ClusterError("the actor died")
+
+            setattr(workers, broken, fail)
+            pipeline = Pipeline(workers, workers, workers, job(0), START)
+            pipeline.sample_with(0)
+            await settled()
+            if broken == "score":
+                await workers.end(0)
+            with pytest.raises(ClusterError, match="the actor died"):
+                await ids(pipeline, 1)
+
+    asyncio.run(run())
+
+
+def test_a_step_that_waits_too_long_says_for_what() -> None:
+    async def run() -> None:
+        workers = Workers(slow_scores={0})
+        pipeline = Pipeline(workers, workers, workers, job(1, timeout_seconds=0.05), START)
+        pipeline.sample_with(0)
+        await settled()
+        await workers.end(0, 3)
+        expected = r"0\.05 s for 2 groups: of 4 asked for, 2 were sampled and 1 scored"
+        with pytest.raises(ClusterError, match=expected):
+            await ids(pipeline, 1)
+        await pipeline.close()
+        assert not pipeline._tasks
+
+    asyncio.run(run())
+
+
+def test_the_clock_tells_waiting_for_rollouts_from_waiting_for_scores() -> None:
+    async def run() -> None:
+        workers, clock = Workers(slow_scores={0}), StageClock()
+        pipeline = Pipeline(workers, workers, workers, job(0), START)
+        pipeline.sample_with(0)
+        await settled()
+        batch = asyncio.create_task(pipeline.batch(1, clock))
+        await asyncio.sleep(0.02)
+        workers.slow_scores.clear()
+        await workers.end(0, 1)
+        await batch
+        assert clock.seconds()["generate"] >= 0.02
+        assert set(clock.seconds()) == {"generate", "score"}
+
+    asyncio.run(run())
