@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any, Self, TypeVar
 
 import httpx
@@ -102,6 +103,17 @@ class Client:
         """The job's ``report.png``."""
         return self._call("GET", f"/v1/jobs/{job_id}/report.png").content
 
+    def trace(self, job_id: str) -> Iterator[str]:
+        """The job's trace so far, a file for trace viewers, in pieces as they come."""
+        with closing(self._call("GET", f"/v1/jobs/{job_id}/trace", stream=True)) as response:
+            try:
+                yield from response.iter_text()
+            except httpx.TransportError as error:
+                raise ServiceError(
+                    f"the trace of {job_id} from {self._url} broke off ({type(error).__name__}: "
+                    f"{error}): ask for it again"
+                ) from error
+
     def stream(self, job_id: str, after: int = 0) -> Iterator[Event]:
         """Events as they come, each once, until the job is over; a broken stream is taken up."""
         patience = _Patience(self._patience)
@@ -146,15 +158,19 @@ class Client:
     def _read(self, model: type[Model], method: str, path: str, **options: Any) -> Model:
         return model.model_validate_json(self._call(method, path, **options).content)
 
-    def _call(self, method: str, path: str, **options: Any) -> httpx.Response:
+    def _call(
+        self, method: str, path: str, *, stream: bool = False, **options: Any
+    ) -> httpx.Response:
         try:
-            response = self._http.request(method, path, **options)
+            request = self._http.build_request(method, path, **options)
+            response = self._http.send(request, stream=stream)
         except httpx.TransportError as error:
             raise ServiceError(
                 f"no control plane answers at {self._url} ({type(error).__name__}: {error}): start "
                 "one with `rkd serve`, or name its address"
             ) from error
         if not response.is_success:
+            response.read()
             raise self._refusal(response)
         return response
 

@@ -72,6 +72,15 @@ app.command(
         "rkd report quickstart --folder .rkd",
     ),
 )(jobs.report)
+app.command(
+    "trace",
+    rich_help_panel=JOBS,
+    epilog=examples(
+        "rkd trace job-01m86x99ydxzq1b3",
+        "rkd trace job-01m86x99ydxzq1b3 -o slow.json.gz",
+        "rkd trace quickstart --folder .rkd",
+    ),
+)(jobs.trace)
 
 
 def _show_version(asked: bool) -> None:

@@ -1,4 +1,4 @@
-"""Commands about jobs of a control plane: submit, watch, list, cancel, report."""
+"""Commands about jobs of a control plane: submit, watch, list, cancel, report, trace."""
 
 import json
 from collections.abc import Iterator
@@ -33,6 +33,13 @@ JobId = Annotated[
     str, typer.Argument(help="Id of the job, as submit and list print it.", metavar="JOB")
 ]
 AsJson = Annotated[bool, typer.Option("--json", metavar="", help="Print JSON for programs.")]
+Folder = Annotated[
+    Path | None,
+    typer.Option(
+        help="Data folder to read from instead of the control plane: for `rkd run`.",
+        metavar="DIR",
+    ),
+]
 
 
 def submit(
@@ -131,13 +138,7 @@ def report(
     png: Annotated[
         Path | None, typer.Option(help="Also copy the plot into this file.", metavar="FILE")
     ] = None,
-    folder: Annotated[
-        Path | None,
-        typer.Option(
-            help="Data folder to read from instead of the control plane: for `rkd run`.",
-            metavar="DIR",
-        ),
-    ] = None,
+    folder: Folder = None,
 ) -> None:
     """Show what a finished job gained: table, JSON or plot."""
     from rkd_online.cli.reports import read_report, show_report, write_plot
@@ -151,6 +152,33 @@ def report(
     if png is not None:
         write_plot(job, url, folder, png)
         typer.echo(f"plot: {png}", err=as_json)
+
+
+def trace(
+    job: JobId,
+    url: Url = DEFAULT_URL,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="File to write, compressed if its name ends in .gz; - is standard output.",
+            metavar="FILE",
+            show_default="JOB.trace.json",
+        ),
+    ] = None,
+    folder: Folder = None,
+) -> None:
+    """Show where the time of a job goes, and write its trace for Perfetto or Chrome.
+
+    Of a job that runs: its steps so far.
+    """
+    from rkd_online.cli.traces import read_trace, save_trace, show_trace
+
+    target = output or Path(f"{job}.trace.json")
+    with _known(job, url):
+        summary = save_trace(read_trace(job, url, folder), target)
+    show_trace(summary, target)
 
 
 @contextmanager

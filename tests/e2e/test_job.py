@@ -60,6 +60,16 @@ def test_the_report_compares_three_models(finished: Finished, service: Service) 
     assert (finished.folder / "report.png").read_bytes()[:4] == b"\x89PNG"
 
 
+def test_the_trace_has_every_worker_and_every_step(finished: Finished, service: Service) -> None:
+    trace = json.loads("".join(service.client.trace(finished.record.id)))
+    events = trace["traceEvents"]
+    threads = {one["args"]["name"] for one in events if one["name"] == "thread_name"}
+    assert threads >= {"steps", "loop", "generator:0", "scorer:0", "learner:0"}
+    steps = [one["name"] for one in events if one["ph"] == "X" and one["cat"] == "steps"]
+    assert steps == ["step 1", "step 2", "step 3", "step 4"]
+    assert {"generate", "score", "update", "swap"} <= set(trace["otherData"]["critical_path"])
+
+
 def test_a_checkpoint_is_a_hugging_face_folder(finished: Finished) -> None:
     folder = finished.attempt / "checkpoints" / f"step-{STEPS:06d}"
     model = AutoModelForCausalLM.from_pretrained(folder)

@@ -94,7 +94,8 @@ def test_help_names_the_commands(base: Path, tmp_path: Path) -> None:
     shown = run(base, tmp_path, "rkd", "--help")
     assert shown.returncode == 0, shown.stderr
     named = set(shown.stdout.split())
-    assert named >= {"serve", "run", "submit", "watch", "list", "cancel", "report", "validate"}
+    commands = {"serve", "run", "submit", "watch", "list", "cancel", "report", "trace", "validate"}
+    assert named >= commands
 
 
 def test_a_spec_is_validated_with_the_models_of_the_wheel(base: Path, tmp_path: Path) -> None:

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, StreamingResponse
 
+from rkd_online.metrics.chrome_trace import chrome_trace
+from rkd_online.metrics.trace_steps import has_steps
 from rkd_online.service.cursor import cursor_of, parse_cursor
 from rkd_online.service.problems import ApiError, documented, no_such_job
 from rkd_online.service.records import job_record
@@ -14,6 +16,7 @@ from rkd_online.service.schemas import JobRecord, Page, Validation
 from rkd_online.service.services import Services, ServicesDep
 from rkd_online.service.state import Status, cancel_target
 from rkd_online.service.store import attempts, jobs
+from rkd_online.service.store.models import JobRow
 from rkd_online.service.strict_json import StrictRoute
 from rkd_online.spec import JobSpec
 from rkd_online.spec.check import check_spec
@@ -67,11 +70,7 @@ async def list_jobs(
 @router.get("/jobs/{job_id}", responses=documented(404))
 async def show(job_id: str, services: ServicesDep) -> JobRecord:
     """One job."""
-    async with services.database.read() as session:
-        job = await jobs.find(session, job_id)
-    if job is None:
-        raise no_such_job(job_id)
-    return job_record(services, job)
+    return job_record(services, await _job(services, job_id))
 
 
 @router.post(
@@ -120,13 +119,35 @@ async def report_plot(job_id: str, services: ServicesDep) -> FileResponse:
     return FileResponse(path, media_type="image/png")
 
 
+@router.get(
+    "/jobs/{job_id}/trace",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"application/json": {}}}, **documented(404)},
+)
+async def trace(job_id: str, services: ServicesDep) -> StreamingResponse:
+    """Who did what when, for trace viewers such as https://ui.perfetto.dev, in the Trace Event
+    Format; ``otherData`` sums it up. Of a job that runs: its steps so far."""
+    job = await _job(services, job_id)
+    folder = services.settings.job_dir(job_id)
+    if not await asyncio.to_thread(has_steps, folder):
+        detail = f"{job_id} is {job.status} and has no trace: it begins when the first step is done"
+        raise ApiError(404, "no_trace", detail)
+    name = {"Content-Disposition": f'attachment; filename="{job_id}.trace.json"'}
+    return StreamingResponse(chrome_trace(folder), media_type="application/json", headers=name)
+
+
 async def _report(services: Services, job_id: str) -> Path:
     """The last file that a job writes."""
-    async with services.database.read() as session:
-        job = await jobs.find(session, job_id)
-    if job is None:
-        raise no_such_job(job_id)
+    job = await _job(services, job_id)
     path = services.settings.job_dir(job_id) / "report.json"
     if not path.is_file():
         raise ApiError(404, "no_report", f"{job_id} is {job.status} and has no report yet")
     return path
+
+
+async def _job(services: Services, job_id: str) -> JobRow:
+    async with services.database.read() as session:
+        job = await jobs.find(session, job_id)
+    if job is None:
+        raise no_such_job(job_id)
+    return job

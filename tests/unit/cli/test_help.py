@@ -9,6 +9,7 @@ import pytest
 
 from tests.unit.cli.conftest import Rkd
 from tests.unit.evaluation.sample_report import report
+from tests.unit.metrics.traced import two_steps
 
 ROOT = Path(__file__).resolve().parents[3]
 HEAVY = {"matplotlib", "numpy", "pyarrow", "ray", "sqlalchemy", "torch", "transformers", "vllm"}
@@ -31,7 +32,7 @@ def python(code: str, *arguments: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
 
 
-@pytest.mark.parametrize("command", ["", "serve", "run", "report", "demo"])
+@pytest.mark.parametrize("command", ["", "serve", "run", "report", "trace", "demo"])
 def test_help_imports_nothing_heavy(command: str) -> None:
     code, found = json.loads(python(ASK, *command.split(), "--help").splitlines()[-1])
     assert (code, HEAVY & set(found)) == (0, set())
@@ -43,6 +44,12 @@ def test_a_report_is_shown_where_nothing_that_computes_is_installed(tmp_path: Pa
     (folder / "report.json").write_text(report().model_dump_json())
     shown = python(BLOCK + ASK, "report", "quickstart", "--folder", str(tmp_path))
     assert "quickstart · rlad · 256 test prompts" in shown
+
+
+def test_a_trace_is_made_where_nothing_that_computes_is_installed(tmp_path: Path) -> None:
+    two_steps(tmp_path / "runs" / "quickstart")
+    shown = python(BLOCK + ASK, "trace", "quickstart", "--folder", str(tmp_path), "-o", "/dev/null")
+    assert "critical path · 2 steps in 6.0 s" in shown
 
 
 def test_a_command_that_is_spelt_wrong_names_the_near_one(rkd: Rkd) -> None:

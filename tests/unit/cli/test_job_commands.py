@@ -97,7 +97,7 @@ def test_ctrl_c_ends_the_watching_and_not_the_job(
     assert [request.method for request in answers.asked if "cancel" in request.url.path] == []
 
 
-@pytest.mark.parametrize("command", ["watch", "cancel", "report"])
+@pytest.mark.parametrize("command", ["watch", "cancel", "report", "trace"])
 def test_an_unknown_job_is_answered_with_where_the_known_ones_are_listed(
     rkd: Rkd, answers: Answers, command: str
 ) -> None:

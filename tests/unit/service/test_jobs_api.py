@@ -7,6 +7,7 @@ import pytest
 
 from rkd_online.errors import SpecError
 from rkd_online.spec import JobSpec
+from tests.unit.metrics.traced import two_steps, write_steps
 from tests.unit.service.plane import SPEC, Plane
 
 pytestmark = pytest.mark.asyncio
@@ -142,7 +143,9 @@ async def test_a_made_up_cursor_is_refused(plane: Plane) -> None:
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_cursor")
 
 
-@pytest.mark.parametrize("path", ["", "/events", "/events/stream", "/report", "/report.png"])
+@pytest.mark.parametrize(
+    "path", ["", "/events", "/events/stream", "/report", "/report.png", "/trace"]
+)
 async def test_a_job_that_does_not_exist_is_404_on_every_route(plane: Plane, path: str) -> None:
     answer = await plane.http.get(f"/v1/jobs/job-none{path}")
     assert (answer.status_code, answer.json()["code"]) == (404, "job_not_found")
@@ -191,6 +194,23 @@ async def test_the_plot_is_the_picture_beside_the_report(plane: Plane) -> None:
     assert str(launch.job_dir / "report.png") in gone.json()["detail"]
 
 
+async def test_the_trace_is_there_from_the_first_step_on(plane: Plane) -> None:
+    launch = await plane.running()
+    path = f"/v1/jobs/{launch.job_id}/trace"
+    file = write_steps(launch.job_dir, 1)
+    file.write_text('{"step": 1, "spans": {"loop": [["gen')
+    early = await plane.http.get(path)
+    assert (early.status_code, early.json()["code"]) == (404, "no_trace")
+    assert early.json()["detail"] == (
+        f"{launch.job_id} is running and has no trace: it begins when the first step is done"
+    )
+    file.write_text("")
+    two_steps(launch.job_dir)
+    found = await plane.http.get(path)
+    assert found.json()["otherData"]["steps"] == 2
+    assert found.headers["Content-Disposition"].endswith(f'"{launch.job_id}.trace.json"')
+
+
 async def test_the_pages_under_docs_load_nothing_from_elsewhere(plane: Plane) -> None:
     page = await plane.http.get("/docs")
     assert page.status_code == 200
@@ -202,9 +222,14 @@ async def test_the_pages_under_docs_load_nothing_from_elsewhere(plane: Plane) ->
         assert found.status_code == 200 and found.content
 
 
-async def test_openapi_says_what_report_and_plot_are(plane: Plane) -> None:
+async def test_openapi_says_what_report_plot_and_trace_are(plane: Plane) -> None:
     paths = (await plane.http.get("/openapi.json")).json()["paths"]
-    for name, kind in (("report", "application/json"), ("report.png", "image/png")):
+    kinds = {
+        "report": "application/json",
+        "report.png": "image/png",
+        "trace": "application/json",
+    }
+    for name, kind in kinds.items():
         answers = paths[f"/v1/jobs/{{job_id}}/{name}"]["get"]["responses"]
         assert list(answers["200"]["content"]) == [kind]
         assert list(answers["404"]["content"]) == ["application/problem+json"]

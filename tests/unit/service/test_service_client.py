@@ -14,10 +14,12 @@ import uvicorn
 from rkd_online import client as client_module
 from rkd_online.client import Client
 from rkd_online.errors import ServiceError
+from rkd_online.metrics.chrome_trace import chrome_trace
 from rkd_online.service.app import create_app
 from rkd_online.service.launchers.base import Launch
 from rkd_online.service.settings import Settings
 from rkd_online.service.state import Status
+from tests.unit.metrics.traced import two_steps
 from tests.unit.service.plane import SPEC, FakeLauncher
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -74,6 +76,8 @@ def test_a_jobs_whole_life_through_the_client(settings: Settings) -> None:
         assert client.report(job.id) == {"gap_closed": 0.5}
         (launch.job_dir / "report.png").write_bytes(PNG)
         assert client.report_plot(job.id) == PNG
+        two_steps(launch.job_dir)
+        assert "".join(client.trace(job.id)) == "".join(chrome_trace(launch.job_dir))
         with pytest.raises(ServiceError, match="is succeeded cannot become cancelled"):
             client.cancel(job.id)
 
@@ -94,6 +98,21 @@ def test_a_control_plane_that_is_not_there_is_named_with_its_address() -> None:
         pytest.raises(ServiceError, match=r"no control plane answers at http://127\.0\.0\.1:9"),
     ):
         client.get("job-1")
+
+
+def test_a_trace_that_breaks_off_is_an_error() -> None:
+    def pieces() -> Iterator[bytes]:
+        yield b'{"traceEvents":['
+        raise httpx.ReadError("connection reset")
+
+    transport = httpx.MockTransport(lambda request: httpx.Response(200, content=pieces()))
+    with (
+        Client("http://plane", transport=transport) as client,
+        pytest.raises(
+            ServiceError, match=r"trace of job-1 from http://plane broke off \(ReadError"
+        ),
+    ):
+        "".join(client.trace("job-1"))
 
 
 def message(number: int) -> str:
