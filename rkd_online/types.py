@@ -196,6 +196,19 @@ class PublishedWeights:
 
 
 @dataclass(frozen=True, slots=True)
+class LearnerRank:
+    """The place of one process among the ``count`` that share the learner's policy; they meet at
+    ``meeting_point``, ``host:port`` of the first."""
+
+    index: int
+    count: int
+    meeting_point: str
+
+
+ALONE = LearnerRank(index=0, count=1, meeting_point="")
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """How far a run has come: the steps that are done, the first group that was never asked for,
     and the groups that were asked for and not yet learned from."""

@@ -5,6 +5,7 @@ it, and not the constructor, whose errors reach the caller as the death of the a
 type.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from rkd_online.run.workers import (
     import_scorer,
 )
 from rkd_online.types import (
+    LearnerRank,
     Logprobs,
     Progress,
     PublishedWeights,
@@ -98,10 +100,15 @@ class LearnerActor:
     async def warm(self) -> None:
         import_learner()
 
-    async def start(self, setup: JobSetup) -> None:
-        """Answers when the policy is loaded."""
+    async def meeting_point(self) -> str:
+        """Where the ranks of a learner find this one, its first."""
+        found = free_rendezvous(0)
+        return f"{found.address}:{found.port}"
+
+    async def start(self, setup: JobSetup, place: LearnerRank) -> None:
+        """Answers when the policy is loaded, and with several ranks when all have met."""
         self._setup = setup
-        self._worker = build_learner(setup)
+        self._worker = await asyncio.to_thread(build_learner, setup, place)
 
     async def connect(self, generators: list[Any]) -> None:
         """Open the way that weights take to these generator actors."""

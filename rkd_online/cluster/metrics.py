@@ -15,6 +15,11 @@ GAUGES = {
     "policy/clip_high_share": ("rkd_clip_high_share", "Share of tokens cut by the upper clip."),
     "policy/clamp_low_share": ("rkd_clamp_low_share", "Share of tokens at the lower clamp."),
     "policy/clamp_high_share": ("rkd_clamp_high_share", "Share of tokens at the upper clamp."),
+    "sampler/mismatch_mean": ("rkd_sampler_mismatch_nats", "Sampler's log-probs from learner's."),
+    "sampler/capped_share": ("rkd_capped_share", "Share of tokens with a capped weight."),
+    "rollout/stale_groups": ("rkd_stale_groups", "Groups of the step dropped as too old."),
+    "rollout/late_groups": ("rkd_late_groups", "Groups of the step dropped as too late."),
+    "loop/core_seconds": ("rkd_core_seconds", "CPU time of all processes in the step."),
     "validation/pass_at_1": ("rkd_validation_pass_at_1", "pass@1 on the validation split."),
 }
 """Metric of a step report -> name and description of its gauge."""
@@ -40,6 +45,11 @@ class RayMetricsSink:
             description="Seconds of the last step by stage.",
             tag_keys=("job", "stage"),
         )
+        self._idle = Gauge(
+            "rkd_idle_share",
+            description="Share of the last step in which the role did nothing.",
+            tag_keys=("job", "role"),
+        )
         self._stages: set[str] = set()
         self._tokens = Gauge(
             "rkd_tokens_per_second",
@@ -59,6 +69,9 @@ class RayMetricsSink:
         for stage in self._stages:
             self._seconds.set(report.timings.get(stage, 0.0), self._tags | {"stage": stage})
         for role in ("generator", "scorer", "learner"):
+            idle = report.metrics.get(f"idle/{role}_share")
+            if idle is not None:
+                self._idle.set(idle, self._tags | {"role": role})
             tokens = report.metrics.get(f"throughput/{role}_tokens_per_second")
             if tokens is not None:
                 self._tokens.set(tokens, self._tags | {"role": role})

@@ -15,7 +15,7 @@ Bundle = dict[str, float]
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """A reserved placement group: the learner's bundle, the scorers', the generators'."""
+    """A reserved placement group: bundles of the learner's ranks, the scorers, the generators."""
 
     group: PlacementGroup
     bundles: tuple[Bundle, ...]
@@ -26,10 +26,11 @@ class Placement:
 
 
 def bundles(resources: Resources) -> tuple[Bundle, ...]:
-    """What each actor reserves: the learner, then each scorer, then each generator."""
+    """What each actor reserves: each rank of the learner, each scorer, then each generator."""
+    learners = [_bundle(resources.learner)] * resources.learner.ranks
     scorers = [_bundle(resources.scorer)] * resources.scorer.count
     generators = [_bundle(resources.generator)] * resources.generator.count
-    return (_bundle(resources.learner), *scorers, *generators)
+    return (*learners, *scorers, *generators)
 
 
 def _bundle(worker: WorkerResources | GeneratorResources) -> Bundle:

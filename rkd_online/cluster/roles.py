@@ -78,7 +78,12 @@ class ActorScorer(ActorRole):
 
 
 class ActorLearner(ActorRole):
-    """The learner in an actor."""
+    """The learner, or one rank of it, in an actor."""
+
+    async def meeting_point(self) -> str:
+        """Where the other ranks find this one."""
+        place: str = await self._call("meeting_point")
+        return place
 
     async def connect(self, generators: list[Any]) -> None:
         """Open the way that weights take to these generator actors."""

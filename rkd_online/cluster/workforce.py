@@ -15,13 +15,12 @@ from rkd_online.errors import ClusterError
 from rkd_online.inference.environment import engine_environment
 from rkd_online.run.setup import JobSetup
 from rkd_online.spec.job import JobSpec
+from rkd_online.types import LearnerRank
 
 log = logging.getLogger(__name__)
 
 PLACEMENT_TIMEOUT = 300.0
 """Seconds to wait for room on the cluster."""
-
-LEARNER_BUNDLE, FIRST_SCORER_BUNDLE = 0, 1
 
 
 class RayWorkforce:
@@ -39,20 +38,30 @@ class RayWorkforce:
         # The generators take longest.
         self.generators = [self._generator(index) for index in range(resources.generator.count)]
         self.scorers = [
-            ActorScorer(*self._actor(ScorerActor, "scorer", index, FIRST_SCORER_BUNDLE + index))
+            ActorScorer(*self._actor(ScorerActor, "scorer", index, resources.learner.ranks + index))
             for index in range(resources.scorer.count)
         ]
-        self.learner = ActorLearner(*self._actor(LearnerActor, "learner", 0, LEARNER_BUNDLE))
+        self.learners = [
+            ActorLearner(*self._actor(LearnerActor, "learner", index, index))
+            for index in range(resources.learner.ranks)
+        ]
 
     async def start(self, setup: JobSetup) -> None:
         """Wait until every model is loaded, side by side, and weights can flow."""
         self._setup = setup
+        ranks = len(self.learners)
+        meeting_point = await self.learners[0].meeting_point() if ranks > 1 else ""
         await asyncio.gather(
-            self.learner.start(setup),
+            *(
+                learner.start(setup, LearnerRank(index, ranks, meeting_point))
+                for index, learner in enumerate(self.learners)
+            ),
             *(scorer.start(setup) for scorer in self.scorers),
             *(generator.start(setup, setup.policy) for generator in self.generators),
         )
-        await self.learner.connect(self._generator_actors)
+        await asyncio.gather(
+            *(learner.connect(self._generator_actors) for learner in self.learners)
+        )
 
     async def close_generators(self) -> None:
         """End the policy's generators."""
@@ -70,7 +79,7 @@ class RayWorkforce:
     async def close(self) -> None:
         """End all actors and give their room back; the learner first removes what it published."""
         try:
-            await self.learner.close()
+            await asyncio.gather(*(learner.close() for learner in self.learners))
         except ClusterError as error:
             # It died or hangs, which is known by now: its files go with the next attempt.
             log.warning("the learner did not remove its weight files: %s", error)
@@ -85,7 +94,7 @@ class RayWorkforce:
         self._placement.release()
 
     def _generator(self, index: int, role: str = "generator") -> ActorGenerator:
-        bundle = FIRST_SCORER_BUNDLE + self._resources.scorer.count + index
+        bundle = self._resources.learner.ranks + self._resources.scorer.count + index
         handle = self._actor(GeneratorActor, role, index, bundle)
         self._generator_actors.append(self._actors[-1])
         return ActorGenerator(*handle)

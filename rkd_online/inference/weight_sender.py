@@ -23,15 +23,17 @@ SyncClient: TypeAlias = VLLMWeightSyncClient
 """What the learner's end calls on the engines."""
 
 
-def init_info(backend: Literal["nccl", "ipc"], rendezvous: Rendezvous) -> TrainerInitInfo:
-    """What vLLM wants to know to open the sender, this process being rank 0."""
+def init_info(
+    backend: Literal["nccl", "ipc"], rendezvous: Rendezvous, rank: int
+) -> TrainerInitInfo:
+    """What vLLM wants to know to open the sender; of the learner's ranks 0 sends."""
     if backend == "ipc":
-        return IPCTrainerInitInfo(rank=0)
+        return IPCTrainerInitInfo(rank=rank)
     return NCCLTrainerInitInfo(
         master_address=rendezvous.address,
         master_port=rendezvous.port,
         world_size=1 + rendezvous.receivers,
-        rank=0,
+        rank=rank,
     )
 
 
@@ -40,9 +42,11 @@ def open_sender(
     rendezvous: Rendezvous,
     model: torch.nn.Module,
     client: SyncClient,
+    *,
+    rank: int,
 ) -> TrainerWeightTransferEngine[TrainerInitInfo]:
     """Connect to the engines behind ``client``; ``send_weights()`` then sends the model's
-    parameters as they are."""
+    parameters as they are, gathered from all ranks of the learner."""
     return WeightTransferTrainerFactory.trainer_init(
-        init_info(backend, rendezvous), client=client, source=ModuleSource(model)
+        init_info(backend, rendezvous, rank), client=client, source=ModuleSource(model)
     )

@@ -30,6 +30,7 @@ FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 def write_checkpoint(
     folder: Path,
     model: PreTrainedModel,
+    weights: dict[str, torch.Tensor],
     source: Path,
     state: Mapping[str, Any],
     progress: Progress,
@@ -43,7 +44,7 @@ def write_checkpoint(
     shutil.rmtree(partial, ignore_errors=True)
     try:
         (partial / STATE.parent).mkdir(parents=True)
-        _write_files(partial, model, source, state)
+        _write_files(partial, model, weights, source, state)
         _write_manifest(partial, progress)
         os.replace(partial, folder)
         _flush(folder.parent)
@@ -94,12 +95,16 @@ def _parsed_manifest(folder: Path) -> dict[str, Any]:
 
 
 def _write_files(
-    partial: Path, model: PreTrainedModel, source: Path, state: Mapping[str, Any]
+    partial: Path,
+    model: PreTrainedModel,
+    weights: dict[str, torch.Tensor],
+    source: Path,
+    state: Mapping[str, Any],
 ) -> None:
     if (source / GENERATION_CONFIG).is_file():
         # It is copied as it is: transformers would refuse to write settings that real models have.
         model.generation_config = GenerationConfig()
-    model.save_pretrained(partial)
+    model.save_pretrained(partial, state_dict=weights)
     for pattern in COPIED:
         for path in source.glob(pattern):
             shutil.copyfile(path, partial / path.name)

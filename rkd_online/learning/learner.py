@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -9,6 +10,7 @@ from transformers.core_model_loading import revert_weight_conversion
 
 from rkd_online.errors import TrainingError
 from rkd_online.learning.checkpoint import read_state, write_checkpoint
+from rkd_online.learning.ranks import Ranks, as_shared, whole
 from rkd_online.learning.schedule import learning_rate
 from rkd_online.learning.update import PolicyUpdate
 from rkd_online.models.completion_model import CompletionModel, Precision
@@ -29,8 +31,8 @@ from rkd_online.types import (
 class PolicyLearner:
     """A policy in float32 and its AdamW.
 
-    ``precision`` is that of matrix products in the update; the probe is in float32 always. With
-    ``activation_checkpointing`` layers are computed twice and keep less for the backward pass.
+    ``precision`` is that of matrix products in the update; the probe is in float32 always.
+    ``ranks`` are the processes that share the policy: all of them make the same calls.
     """
 
     def __init__(
@@ -42,15 +44,19 @@ class PolicyLearner:
         total_steps: int,
         device: str,
         threads: int,
+        ranks: Ranks,
         precision: Precision = "float32",
-        activation_checkpointing: bool = False,
     ) -> None:
         # Without effect beside an in-process vLLM, which replaces it: one thread there.
         torch.set_num_threads(threads)
         self.model = load_causal_lm(model, dtype=torch.float32, device=device)
+        self.ranks = ranks
         self._statistics = CompletionModel(
-            self.model, precision=precision, activation_checkpointing=activation_checkpointing
+            self.model,
+            precision=precision,
+            activation_checkpointing=optimizer.activation_checkpointing,
         )
+        self.ranks.shard(self._statistics)
         self.version: WeightVersion = 0
         self._source = model
         self._algorithm = algorithm
@@ -78,7 +84,12 @@ class PolicyLearner:
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         update = PolicyUpdate(
-            self._statistics, self._optimizer, batch, algorithm=self._algorithm, spec=self._spec
+            self._statistics,
+            self._optimizer,
+            batch,
+            ranks=self.ranks,
+            algorithm=self._algorithm,
+            spec=self._spec,
         )
         metrics = update.run() | {"optimizer/learning_rate": rate}
         self.version = batch.step
@@ -86,7 +97,7 @@ class PolicyLearner:
 
     def state_tensors(self) -> Iterator[tuple[str, Tensor]]:
         """Every parameter as a checkpoint names it; a tied head is its embedding and comes once."""
-        named = {name: parameter.detach() for name, parameter in self.model.named_parameters()}
+        named = self._parameters()
         # transformers fuses the experts of a layer in memory, which no other reader knows.
         yield from revert_weight_conversion(self.model, named).items()
 
@@ -95,23 +106,63 @@ class PolicyLearner:
         """Log-probs at temperature 1 of tokens 1 to n-1 of n."""
         batch = self._statistics.batch([(ids[:1], ids[1:])])
         found = self._statistics(batch, 1.0, precision="float32")
+        self.ranks.settle(self._statistics)
         return logprobs(found.logprobs[0].tolist())
 
     def save(self, folder: Path, progress: Progress) -> None:
         """Write a checkpoint, whole or not at all."""
+        weights, optimizer = self._parameters(), self._optimizer_state()
         state = {
             "version": self.version,
-            "optimizer": self._optimizer.state_dict(),
+            "optimizer": optimizer,
             "random": torch.get_rng_state(),
         }
-        write_checkpoint(folder, self.model, self._source, state, progress)
+        if self.ranks.first:
+            write_checkpoint(folder, self.model, weights, self._source, state, progress)
 
     def restore(self, folder: Path) -> WeightVersion:
         """Continue from a checkpoint and return its version; a damaged one changes nothing."""
         state = read_state(folder)
-        model = load_causal_lm(folder, dtype=torch.float32, device=self._device)
-        self.model.load_state_dict(model.state_dict())
-        self._optimizer.load_state_dict(state["optimizer"])
+        loaded = load_causal_lm(folder, dtype=torch.float32)
+        with torch.no_grad():
+            for (_, mine), (_, saved) in zip(
+                self.model.named_parameters(), loaded.named_parameters(), strict=True
+            ):
+                mine.copy_(as_shared(saved, mine))
+        self._load_optimizer(state["optimizer"])
         torch.set_rng_state(state["random"])
         self.version = state["version"]
         return self.version
+
+    def close(self) -> None:
+        """Leave the other ranks."""
+        self.ranks.leave()
+
+    def _parameters(self) -> dict[str, Tensor]:
+        """Every parameter, whole, on the first rank; of a shared one on the CPU, one at a time."""
+        found: dict[str, Tensor] = {}
+        for name, parameter in self.model.named_parameters():
+            tensor = whole(parameter.detach())
+            if self.ranks.first:
+                found[name] = tensor if self.ranks.count == 1 else tensor.cpu()
+        return found
+
+    def _optimizer_state(self) -> dict[str, Any]:
+        """AdamW's state with whole tensors: the same for any number of ranks."""
+        state = self._optimizer.state_dict()
+        moments = {
+            index: {name: whole(value) for name, value in one.items()}
+            for index, one in state["state"].items()
+        }
+        return {"state": moments, "param_groups": state["param_groups"]}
+
+    def _load_optimizer(self, state: dict[str, Any]) -> None:
+        parameters = dict(enumerate(self.model.parameters()))
+        moments = {
+            index: {
+                name: as_shared(value, parameters[index]) if value.ndim else value
+                for name, value in one.items()
+            }
+            for index, one in state["state"].items()
+        }
+        self._optimizer.load_state_dict({**state, "state": moments})

@@ -39,6 +39,24 @@ class FileOutlet:
         self._files.remove()
 
 
+class Follower:
+    """What a rank beside the first does: it gives its part of every tensor."""
+
+    def publish(self, learner: PolicyLearner, probe: Logprobs) -> PublishedWeights:
+        """Take part; nothing lies anywhere."""
+        for _ in learner.state_tensors():
+            pass
+        return PublishedWeights(learner.version, location="", digest="", probe_logprobs=probe)
+
+    def close(self) -> None:
+        """Nothing was published."""
+
+
+def file_outlet(learner: PolicyLearner, run: Path, attempt: int) -> Outlet:
+    """Files of the first rank, to which the others give their parts."""
+    return FileOutlet(run, attempt) if learner.ranks.first else Follower()
+
+
 class DeviceOutlet:
     """From GPU to GPU, through vLLM's own engines."""
 
@@ -52,7 +70,9 @@ class DeviceOutlet:
         from rkd_online.inference.weight_sender import open_sender
 
         self._backend = backend
-        self._sender = open_sender(backend, rendezvous, learner.model, client)
+        self._sender = open_sender(
+            backend, rendezvous, learner.model, client, rank=learner.ranks.index
+        )
 
     def publish(self, learner: PolicyLearner, probe: Logprobs) -> PublishedWeights:
         """Send all parameters; the generators hold them when this returns."""

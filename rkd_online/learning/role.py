@@ -65,6 +65,7 @@ class LearnerRole:
         """Withdraw the published versions."""
         if self._outlet is not None:
             await self._run("close", self._outlet.close)
+        await self._run("close", self._learner.close)
         self._thread.shutdown()
 
     def _publish(self) -> PublishedWeights:

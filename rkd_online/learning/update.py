@@ -3,6 +3,7 @@
 Old log-probs are kept by row from the first forward that sees it, before any weight changes.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from rkd_online.batching.pack import micro_batches, minibatches
 from rkd_online.errors import TrainingError
+from rkd_online.learning.ranks import Ranks, whole
 from rkd_online.learning.tensors import row_tensors
 from rkd_online.models.completion_model import CompletionModel, CompletionStatistics
 from rkd_online.objectives import importance_weights, policy_loss
@@ -31,10 +33,12 @@ class PolicyUpdate:
         optimizer: torch.optim.Optimizer,
         batch: TrainingBatch,
         *,
+        ranks: Ranks,
         algorithm: Algorithm,
         spec: OptimizerSpec,
     ) -> None:
         self._model = model
+        self._ranks = ranks
         self._optimizer = optimizer
         self._batch = batch
         self._algorithm = algorithm
@@ -44,15 +48,18 @@ class PolicyUpdate:
         self._taken = 0
 
     def run(self) -> dict[str, float]:
-        """All optimizer steps; returns the mean of their metrics, of a maximum the largest.
+        """All optimizer steps; returns the mean of their metrics, of a maximum the largest, and
+        has the same on every rank.
 
-        Raises TrainingError at the first loss or gradient norm that is not finite, before that
-        optimizer step; earlier ones of the same batch stay taken.
+        Raises TrainingError, on every rank, at the first loss or gradient norm that is not finite,
+        before that optimizer step; earlier ones of the same batch stay taken.
         """
         shares = minibatches(self._batch.rows, self._spec.minibatches)
         if self._passes > 1:
             self._remember_old()
         steps = [self._step(share) for _ in range(self._spec.epochs) for share in shares]
+        if self._passes == 1:
+            self._merge_old()
         return {
             name: total if name in MAXIMA else total / len(steps)
             for name, total in _joined(steps).items()
@@ -64,26 +71,49 @@ class PolicyUpdate:
 
     @torch.no_grad()
     def _remember_old(self) -> None:
-        for chosen in self._micro_batches(range(len(self._batch.rows))):
+        micro_batches = self._micro_batches(range(len(self._batch.rows)))
+        for chosen, _ in self._ranks.share(micro_batches):
             self._keep(chosen, self._statistics(chosen).logprobs)
+        self._ranks.settle(self._model)
+        self._merge_old()
+
+    def _merge_old(self) -> None:
+        """Each rank has computed those of its own rows."""
+        mine = {index: row.cpu() for index, row in self._old.items()}
+        self._old = {
+            index: row for found in self._ranks.merged(mine) for index, row in found.items()
+        }
 
     def _step(self, share: Sequence[int]) -> dict[str, float]:
         """One optimizer step on the rows of ``share``."""
         self._optimizer.zero_grad(set_to_none=True)
-        parts = [
-            self._backward(chosen, sequences=len(share)) for chosen in self._micro_batches(share)
+        micro_batches = self._micro_batches(share)
+        mine = [
+            self._backward(chosen, counts, sequences=len(share))
+            for chosen, counts in self._ranks.share(micro_batches)
         ]
-        norm = torch.nn.utils.clip_grad_norm_(
-            self._model.parameters(), self._spec.max_gradient_norm
+        parts = [part for found in self._ranks.merged(mine) for part in found if part is not None]
+        for chosen, metrics in parts:
+            if not math.isfinite(metrics["policy/loss"]):
+                self._refuse("loss", metrics["policy/loss"], chosen)
+        norm = float(
+            whole(
+                torch.nn.utils.clip_grad_norm_(
+                    self._model.parameters(), self._spec.max_gradient_norm
+                )
+            )
         )
-        if not torch.isfinite(norm):
-            self._refuse("gradient norm", float(norm), share)
+        if not math.isfinite(norm):
+            self._refuse("gradient norm", norm, share)
         self._optimizer.step()
         self._taken += 1
-        return _joined(parts) | {"optimizer/gradient_norm": float(norm)}
+        return _joined([part for _, part in parts]) | {"optimizer/gradient_norm": norm}
 
-    def _backward(self, chosen: Sequence[int], *, sequences: int) -> dict[str, float]:
-        """Add the gradient of some rows of a minibatch of ``sequences`` rows; their metrics."""
+    def _backward(
+        self, chosen: Sequence[int], counts: bool, *, sequences: int
+    ) -> tuple[Sequence[int], dict[str, float]] | None:
+        """Add the gradient of some rows of a minibatch of ``sequences`` rows, and return them with
+        their metrics; nothing of rows that do not count."""
         policy, entropy = self._statistics(chosen)
         tensors = row_tensors([self._batch.rows[index] for index in chosen], policy.device)
         old = self._old_of(chosen, policy)
@@ -100,11 +130,12 @@ class PolicyUpdate:
             importance_weights=weights,
             denominator=float(sequences),
         )
-        if not torch.isfinite(loss):
-            self._refuse("loss", float(loss.detach()), chosen)
-        loss.backward()
+        # Ranks take the mean of their gradients, whose sum is wanted.
+        (loss * (self._ranks.count if counts else 0)).backward()
+        if not counts:
+            return None
         mismatch = (old - tensors.sampler_logprobs).abs().masked_fill(~tensors.mask, 0.0)
-        return {name: float(value) for name, value in metrics.items()} | {
+        return chosen, {name: float(value) for name, value in metrics.items()} | {
             "policy/loss": float(loss.detach()),
             "policy/entropy": _sequence_mean(entropy, tensors.mask, sequences),
             "sampler/mismatch_mean": _sequence_mean(mismatch, tensors.mask, sequences),
@@ -117,7 +148,7 @@ class PolicyUpdate:
         """With one optimizer step on fresh data the policy is the old policy: no second forward."""
         if self._passes == 1:
             self._keep(chosen, policy.detach())
-        rows = [self._old[index] for index in chosen]
+        rows = [self._old[index].to(policy.device) for index in chosen]
         return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
 
     def _keep(self, chosen: Sequence[int], found: Tensor) -> None:

@@ -15,6 +15,8 @@ CHUNK_ELEMENTS: Final = 1 << 24
 """Logits in one chunk: 64 MiB in float32, and their probabilities as much again."""
 KEPT_ELEMENTS: Final = 1 << 25
 """Probabilities kept for the backward pass: 128 MiB in float32."""
+CACHED_ELEMENTS: Final = 1 << 20
+"""Logits that a processor's cache holds from one of softmax's passes to the next."""
 
 
 class Head(NamedTuple):
@@ -116,12 +118,10 @@ class _Chosen(torch.autograd.Function):
         logprobs, entropy, slopes = [], [], []
         for part, ids in _chunks(rows, hidden, targets):
             logits = _logits(part.to(dtype), cast, bias, outer)
-            chances = torch.softmax(logits, -1)
-            # Of the most probable token, whose probability is never too small for a logarithm.
-            total = logits.amax(-1) - chances.amax(-1).log()
+            chances, total, mean = _softmax(logits)
             chosen = logits.gather(-1, ids.unsqueeze(-1)).squeeze(-1)
             logprobs.append(chosen - total)
-            entropy.append(total - torch.linalg.vecdot(chances, logits))
+            entropy.append(total - mean)
             slopes.append(_slope(chosen, outer))
             left -= chances.numel()
             kept.append(_weighted(chances, logits, outer).to(dtype) if left >= 0 else None)
@@ -177,6 +177,19 @@ def _logits(hidden: Tensor, weight: Tensor, bias: Tensor | None, outer: float | 
     if bias is not None:
         logits += bias
     return logits if outer is None else logits.tanh_().mul_(outer)
+
+
+def _softmax(logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Probabilities [n, V], log sum exp [n] and the mean logit under the probabilities [n]."""
+    chances = torch.empty_like(logits)
+    totals, means = [], []
+    rows = max(1, CACHED_ELEMENTS // logits.shape[1])
+    for part, into in _chunks(rows, logits, chances):
+        torch.softmax(part, -1, out=into)
+        # Of the most probable token, whose probability is never too small for a logarithm.
+        totals.append(part.amax(-1) - into.amax(-1).log())
+        means.append(torch.linalg.vecdot(into, part))
+    return chances, torch.cat(totals), torch.cat(means)
 
 
 def _slope(logits: Tensor, outer: float | None) -> Tensor:

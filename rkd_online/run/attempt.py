@@ -11,6 +11,7 @@ from rkd_online.learning.checkpoint import read_progress
 from rkd_online.metrics.sinks import Sink, Sinks, read_reports
 from rkd_online.run.checkpoints import CheckpointKeeper, named_checkpoints
 from rkd_online.run.evaluator import Evaluator
+from rkd_online.run.learners import LearnerRanks
 from rkd_online.run.loop import Roles, train
 from rkd_online.run.pools import GeneratorPool, ScorerPool
 from rkd_online.run.prompts import PromptStream
@@ -81,19 +82,20 @@ def _roles(
         for role, found in (
             ("generator", work.generators),
             ("scorer", work.scorers),
-            ("learner", [work.learner]),
+            ("learner", work.learners),
         )
         for index, worker in enumerate(found)
     }
-    keeper = CheckpointKeeper(own.checkpoints, work.learner, spec.checkpoint, attempt.sink)
+    learner = LearnerRanks(work.learners)
+    keeper = CheckpointKeeper(own.checkpoints, learner, spec.checkpoint, attempt.sink)
     sink = Sinks([keeper, attempt.sink])
     return Roles(
         prompts=attempt.prompts,
         generators=policy,
         scorers=scorers,
-        learner=work.learner,
+        learner=learner,
         publisher=WeightPublisher(
-            work.learner,
+            learner,
             work.generators,
             precision=spec.precision.generator,
             timeout_seconds=spec.resources.timeout_seconds,

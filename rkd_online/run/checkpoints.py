@@ -7,7 +7,7 @@ from rkd_online.evaluation.report import NamedCheckpoints
 from rkd_online.learning.retention import prune
 from rkd_online.metrics.sinks import Sink
 from rkd_online.run.records import RunFolder
-from rkd_online.run.roles import Learner
+from rkd_online.run.roles import Policy
 from rkd_online.spec.training import CheckpointSpec
 from rkd_online.types import Progress, StepReport, WeightVersion
 
@@ -54,7 +54,7 @@ class CheckpointKeeper:
     It is one of the run's sinks, since the step reports say which checkpoint is the best.
     """
 
-    def __init__(self, folder: Path, learner: Learner, policy: CheckpointSpec, sink: Sink) -> None:
+    def __init__(self, folder: Path, learner: Policy, policy: CheckpointSpec, sink: Sink) -> None:
         self._folder = folder
         self._learner = learner
         self._policy = policy

@@ -9,8 +9,8 @@ from rkd_online.locks import exclusive
 from rkd_online.metrics.sinks import JsonlSink, Sink, Sinks
 from rkd_online.run.attempt import Attempt, checked_prompts, run_attempt
 from rkd_online.run.local import LocalWorkforce
-from rkd_online.run.records import RunFolder
 from rkd_online.run.prepare import prepare
+from rkd_online.run.records import RunFolder
 from rkd_online.spec.job import JobSpec
 
 
@@ -20,12 +20,17 @@ def run_inline(spec: JobSpec, folder: RunFolder, sinks: Sequence[Sink] = ()) -> 
 
 
 async def _run(spec: JobSpec, folder: RunFolder, sinks: Sequence[Sink]) -> Report:
-    for role in ("generator", "scorer"):
-        count = getattr(spec.resources, role).count
+    resources = spec.resources
+    counts = {
+        "generator.count": resources.generator.count,
+        "scorer.count": resources.scorer.count,
+        "learner.ranks": resources.learner.ranks,
+    }
+    for field, count in counts.items():
         if count != 1:
             raise SpecError(
-                f"resources.{role}.count is {count}: one process holds one {role}; submit the job "
-                "to a control plane to use several"
+                f"resources.{field} is {count}: one process holds one of each; submit the job to a "
+                "control plane to use several"
             )
     folder.path.mkdir(parents=True, exist_ok=True)
     with exclusive(folder.path / "run.lock") as free:

@@ -12,6 +12,7 @@ from rkd_online.run.workers import (
     build_scorer,
     connect_by_file,
 )
+from rkd_online.types import ALONE
 
 
 class LocalWorkforce:
@@ -22,11 +23,12 @@ class LocalWorkforce:
         self._setup = setup
         self.generators = [build_generator(setup, setup.policy)]
         self.scorers = [build_scorer(setup)]
-        self.learner = build_learner(setup)
+        self.learners = [build_learner(setup, ALONE)]
 
     async def ready(self) -> None:
         """Connect the learner to the generator."""
-        await connect_by_file(self.learner, self._setup)
+        for learner in self.learners:
+            await connect_by_file(learner, self._setup)
 
     async def close_generators(self) -> None:
         """End the policy's engine."""
@@ -41,7 +43,8 @@ class LocalWorkforce:
     async def close(self) -> None:
         """End all workers, those behind one that fails to close too."""
         async with AsyncExitStack() as closing:
-            closing.push_async_callback(self.learner.close)
+            for learner in self.learners:
+                closing.push_async_callback(learner.close)
             for scorer in self.scorers:
                 closing.push_async_callback(scorer.close)
             closing.push_async_callback(self.close_generators)

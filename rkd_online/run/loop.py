@@ -15,7 +15,7 @@ from rkd_online.batching.assemble import assemble
 from rkd_online.run.pipeline import Pipeline, Prompts
 from rkd_online.run.pools import Judge, Sampler
 from rkd_online.run.report import StepReporter
-from rkd_online.run.roles import Learner
+from rkd_online.run.roles import Policy
 from rkd_online.run.stages import StageClock
 from rkd_online.spec.job import JobSpec
 from rkd_online.types import Progress, ScoredGroup, TrainingBatch, UpdateResult
@@ -49,7 +49,7 @@ class Roles:
     prompts: Prompts
     generators: Sampler
     scorers: Judge
-    learner: Learner
+    learner: Policy
     publisher: WeightPublisher
     records: Records
     validation: Validation

@@ -24,7 +24,6 @@ from rkd_online.types import (
     WeightVersion,
 )
 
-
 T = TypeVar("T")
 
 

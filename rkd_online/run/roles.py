@@ -61,8 +61,8 @@ class Scorer(Worker, Protocol):
         ...
 
 
-class Learner(Worker, Protocol):
-    """Updates the policy."""
+class Policy(Protocol):
+    """The policy that is trained: one learner, or the ranks that share it behind one face."""
 
     async def update(self, batch: TrainingBatch) -> UpdateResult:
         """One step on a batch. Weights change only if every loss and gradient is finite."""
@@ -79,3 +79,7 @@ class Learner(Worker, Protocol):
     async def restore(self, folder: Path) -> WeightVersion:
         """Continue from a checkpoint; returns its version."""
         ...
+
+
+class Learner(Policy, Worker, Protocol):
+    """Updates the policy, or one rank's share of it."""

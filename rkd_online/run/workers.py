@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rkd_online.run.setup import JobSetup
+from rkd_online.types import LearnerRank
 
 if TYPE_CHECKING:
     from rkd_online.generation.generator import PolicyGenerator
@@ -69,9 +70,10 @@ def _teacher(setup: JobSetup) -> "Teacher | None":
     )
 
 
-def build_learner(setup: JobSetup) -> "LearnerRole":
-    """The learner; it publishes nothing before it is connected."""
+def build_learner(setup: JobSetup, place: LearnerRank) -> "LearnerRole":
+    """The learner, or one rank of it; it publishes nothing before it is connected."""
     from rkd_online.learning.learner import PolicyLearner
+    from rkd_online.learning.ranks import Ranks
     from rkd_online.learning.role import LearnerRole
 
     spec = setup.spec
@@ -83,13 +85,19 @@ def build_learner(setup: JobSetup) -> "LearnerRole":
             total_steps=spec.steps,
             device=spec.resources.device,
             threads=spec.resources.learner.threads,
+            precision=spec.precision.learner,
+            ranks=Ranks(
+                place,
+                device=spec.resources.device,
+                timeout_seconds=spec.resources.timeout_seconds,
+            ),
         ),
         setup.probe_ids,
     )
 
 
 async def connect_by_file(learner: "LearnerRole", setup: JobSetup) -> None:
-    """Let the learner publish into the run's folder of weights."""
-    from rkd_online.learning.outlets import FileOutlet
+    """Let the learner's first rank publish into the run's folder of weights."""
+    from rkd_online.learning.outlets import file_outlet
 
-    await learner.connect(lambda _: FileOutlet(setup.weights_folder, setup.attempt))
+    await learner.connect(lambda policy: file_outlet(policy, setup.weights_folder, setup.attempt))

@@ -21,8 +21,8 @@ class Workforce(Protocol):
         ...
 
     @property
-    def learner(self) -> Learner:
-        """The policy that is trained."""
+    def learners(self) -> Sequence[Learner]:
+        """The ranks that share the policy that is trained."""
         ...
 
     async def close_generators(self) -> None:

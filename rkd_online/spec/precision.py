@@ -9,8 +9,8 @@ Precision: TypeAlias = Literal["float32", "bfloat16"]
 
 class PrecisionSpec(SpecModel):
     """Format of each role's matrix products: bfloat16 is faster on GPUs and on CPUs with AMX or
-    AVX512-BF16, and what it costs is reported as ``sampler/mismatch_mean``, ``sampler/mismatch_max``
-    and ``sampler/capped_share``. Log-probs and the trained weights are float32 in any case."""
+    AVX512-BF16; ``sampler/mismatch_mean``, ``sampler/mismatch_max`` and ``sampler/capped_share``
+    say what it costs. Log-probs and the trained weights are float32 in any case."""
 
     generator: Precision = "float32"
     """Weights and arithmetic of the engines that sample."""

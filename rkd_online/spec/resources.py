@@ -70,6 +70,13 @@ class WorkerResources(SpecModel):
     """Threads of its tensor operations on CPU."""
 
 
+class LearnerResources(WorkerResources):
+    """The learner is one actor, or several that share the policy between them."""
+
+    ranks: PositiveInt = 1
+    """Actors that share policy and optimizer (FSDP2), each with these resources."""
+
+
 class ScorerResources(WorkerResources):
     """Each scorer is one teacher in one actor."""
 
@@ -86,7 +93,7 @@ class Resources(SpecModel):
     """The generators."""
     scorer: ScorerResources = ScorerResources()
     """The scorers: teacher log-probs and rewards."""
-    learner: WorkerResources = WorkerResources()
+    learner: LearnerResources = LearnerResources()
     """The learner."""
     timeout_seconds: PositiveFloat = 1800.0
     """Longest wait for one answer of a worker: its models loaded, the next group, an update, a

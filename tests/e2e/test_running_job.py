@@ -25,6 +25,11 @@ OF_THE_JOB = {
     "ray_rkd_clip_high_share": "policy/clip_high_share",
     "ray_rkd_clamp_low_share": "policy/clamp_low_share",
     "ray_rkd_clamp_high_share": "policy/clamp_high_share",
+    "ray_rkd_sampler_mismatch_nats": "sampler/mismatch_mean",
+    "ray_rkd_capped_share": "sampler/capped_share",
+    "ray_rkd_stale_groups": "rollout/stale_groups",
+    "ray_rkd_late_groups": "rollout/late_groups",
+    "ray_rkd_core_seconds": "loop/core_seconds",
 }
 ROLES = ("generator", "scorer", "learner")
 STAGES = "ray_rkd_stage_seconds"
@@ -69,6 +74,7 @@ def expected(report: StepReport) -> dict[str, float]:
             ]
             for role in ROLES
         }
+        | {f"ray_rkd_idle_share:{role}": report.metrics[f"idle/{role}_share"] for role in ROLES}
     )
 
 

@@ -16,14 +16,15 @@ MEETING = Rendezvous("10.0.0.1", 29500, receivers=3)
 
 
 def test_the_nccl_group_is_the_learner_and_every_receiver() -> None:
-    info = init_info("nccl", MEETING)
+    info = init_info("nccl", MEETING, rank=0)
     assert isinstance(info, NCCLTrainerInitInfo)
     assert (info.master_address, info.master_port) == ("10.0.0.1", 29500)
     assert (info.world_size, info.rank, info.is_sender) == (4, 0, True)
+    assert not init_info("nccl", MEETING, rank=1).is_sender
 
 
 def test_ipc_needs_no_meeting() -> None:
-    info = init_info("ipc", MEETING)
+    info = init_info("ipc", MEETING, rank=0)
     assert isinstance(info, IPCTrainerInitInfo)
     assert info.is_sender
 

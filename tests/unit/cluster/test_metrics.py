@@ -32,6 +32,7 @@ def test_every_series_carries_its_job(series: dict[str, float]) -> None:
         "reward/mean": 0.5,
         "policy/kl_teacher": 0.25,
         "throughput/generator_tokens_per_second": 1000.0,
+        "idle/scorer_share": 0.75,
         "policy/loss": -0.1,
     }
     RayMetricsSink("job-1").report(StepReport(3, 3, 1, {"update": 0.75, "step": 2.0}, metrics))
@@ -43,6 +44,7 @@ def test_every_series_carries_its_job(series: dict[str, float]) -> None:
         "rkd_stage_seconds job-1 update": 0.75,
         "rkd_stage_seconds job-1 step": 2.0,
         "rkd_tokens_per_second job-1 generator": 1000.0,
+        "rkd_idle_share job-1 scorer": 0.75,
     }
 
 

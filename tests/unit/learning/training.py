@@ -10,9 +10,10 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from rkd_online.learning.learner import PolicyLearner
+from rkd_online.learning.ranks import Ranks
 from rkd_online.spec.algorithm import Algorithm, Grpo, Rlad
 from rkd_online.spec.training import OptimizerSpec
-from rkd_online.types import TrainingBatch, TrainingRow, logprobs, token_ids
+from rkd_online.types import ALONE, TrainingBatch, TrainingRow, logprobs, token_ids
 
 TEMPERATURE = 0.7
 WIDE = Grpo(clip_low=0.99, clip_high=100.0)
@@ -57,6 +58,7 @@ def learner(folder: Path, algorithm: Algorithm | None = None, **optimizer: Any) 
         total_steps=TOTAL_STEPS,
         device="cpu",
         threads=1,
+        ranks=Ranks(ALONE, device="cpu", timeout_seconds=1.0),
     )
 
 

@@ -24,9 +24,7 @@ class FakeGenerator:
 
 
 def publish(*generators: FakeGenerator) -> float:
-    publisher = WeightPublisher(
-        FakeLearner(), generators, precision="float32", timeout_seconds=0.2
-    )
+    publisher = WeightPublisher(FakeLearner(), generators, precision="float32", timeout_seconds=0.2)
 
     async def run() -> float:
         return await publisher.swap(await publisher.write())

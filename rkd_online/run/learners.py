@@ -1,0 +1,45 @@
+"""The ranks of a learner behind the face of one."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from rkd_online.run.roles import Learner
+from rkd_online.types import (
+    Progress,
+    PublishedWeights,
+    TrainingBatch,
+    UpdateResult,
+    WeightVersion,
+)
+
+T = TypeVar("T")
+
+
+class LearnerRanks:
+    """Every verb is one of all ranks; the first rank's answer is that of all. Where one fails its
+    error comes at once, though others may still wait for it."""
+
+    def __init__(self, ranks: Sequence[Learner]) -> None:
+        self._ranks = ranks
+
+    async def update(self, batch: TrainingBatch) -> UpdateResult:
+        """One step on a batch."""
+        return await self._all(lambda rank: rank.update(batch))
+
+    async def publish(self) -> PublishedWeights:
+        """Write the current weights, whole, for the generators."""
+        return await self._all(lambda rank: rank.publish())
+
+    async def save(self, folder: Path, progress: Progress) -> None:
+        """Write a checkpoint."""
+        await self._all(lambda rank: rank.save(folder, progress))
+
+    async def restore(self, folder: Path) -> WeightVersion:
+        """Continue from a checkpoint; returns its version."""
+        return await self._all(lambda rank: rank.restore(folder))
+
+    async def _all(self, verb: Callable[[Learner], Coroutine[Any, Any, T]]) -> T:
+        answers = await asyncio.gather(*(verb(rank) for rank in self._ranks))
+        return answers[0]

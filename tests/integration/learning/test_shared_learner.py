@@ -1,0 +1,93 @@
+"""A learner that two processes share does what one does, at any token budget."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.tiny_models import ModelKind, make_tiny_model
+
+TOLERANCE = 1e-5
+SCRIPT = "tests.integration.learning.shared_training"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a learner of some ranks left."""
+
+    found: dict[str, Any]
+    weights: dict[str, torch.Tensor]
+    checkpoint: dict[str, torch.Tensor]
+
+
+def run(model: Path, out: Path, *, ranks: int, budget: int, minibatches: int) -> Run:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        meeting_point = f"127.0.0.1:{free.getsockname()[1]}"
+    out.mkdir()
+    settings = [meeting_point, str(budget), str(minibatches)]
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-m", SCRIPT, *map(str, (model, out, rank, ranks)), *settings],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )
+        for rank in range(ranks)
+    ]
+    said = [process.communicate(timeout=180)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0] * ranks, "\n".join(said)
+    return Run(
+        json.loads((out / "found.json").read_text()),
+        load_file(out / "weights.safetensors"),
+        load_file(out / "step-000003" / "model.safetensors"),
+    )
+
+
+@pytest.fixture(scope="module", params=["qwen3-tied", "llama-untied"])
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    kind: ModelKind = request.param
+    return make_tiny_model(tmp_path_factory.mktemp(kind) / "model", kind)
+
+
+@pytest.fixture(scope="module")
+def alone(model: Path) -> Run:
+    return run(model, model.parent / "alone", ranks=1, budget=16_384, minibatches=2)
+
+
+@pytest.mark.parametrize("budget", [16, 40, 16_384])
+def test_two_ranks_learn_what_one_learns(model: Path, alone: Run, budget: int) -> None:
+    shared = run(model, model.parent / f"two-{budget}", ranks=2, budget=budget, minibatches=2)
+    for ours, theirs in zip(shared.found["metrics"], alone.found["metrics"], strict=True):
+        assert ours == pytest.approx(theirs, rel=0, abs=TOLERANCE)
+    for step, rows in enumerate(alone.found["old"]):
+        for ours, theirs in zip(shared.found["old"][step], rows, strict=True):
+            assert ours == pytest.approx(theirs, rel=0, abs=TOLERANCE)
+    assert shared.found["probe"] == pytest.approx(alone.found["probe"], rel=0, abs=TOLERANCE)
+    for ours, theirs in ((shared.weights, alone.weights), (shared.checkpoint, alone.checkpoint)):
+        assert ours.keys() == theirs.keys()
+        for name, tensor in theirs.items():
+            assert torch.allclose(ours[name], tensor, rtol=0, atol=TOLERANCE), name
+
+
+def test_weights_change_by_more_than_the_tolerance(alone: Run) -> None:
+    moved = [
+        float((alone.weights[name] - tensor).abs().max())
+        for name, tensor in alone.checkpoint.items()
+    ]
+    assert max(moved) > 10 * TOLERANCE
+
+
+def test_every_rank_refuses_what_is_not_finite_on_one(model: Path, alone: Run) -> None:
+    shared = run(model, model.parent / "refused", ranks=2, budget=16, minibatches=2)
+    for one in (shared, alone):
+        assert "the loss of step 5 is nan on groups [2, 3]; no weights" in one.found["refusal"]
