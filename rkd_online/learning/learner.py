@@ -13,9 +13,10 @@ from rkd_online.learning.checkpoint import read_state, write_checkpoint
 from rkd_online.learning.ranks import Ranks, as_shared, whole
 from rkd_online.learning.schedule import learning_rate
 from rkd_online.learning.update import PolicyUpdate
-from rkd_online.models.completion_model import CompletionModel, Precision
+from rkd_online.models.completion_model import CompletionModel
 from rkd_online.models.load import load_causal_lm
 from rkd_online.spec.algorithm import Algorithm
+from rkd_online.spec.precision import Precision
 from rkd_online.spec.training import OptimizerSpec
 from rkd_online.types import (
     Logprobs,

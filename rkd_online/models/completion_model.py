@@ -4,26 +4,37 @@ Learner and teacher share it, so that a ratio of the two never compares differen
 """
 
 import logging
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from rkd_online.errors import ModelError
 from rkd_online.models.forward import packed_statistics
 from rkd_online.models.layout import Sequences
 from rkd_online.models.packed import PackedBatch, pack
 from rkd_online.models.padded import PaddedBatch, pad, padded_statistics
 from rkd_online.models.recompute import recompute_layers
 from rkd_online.models.verify import packing_fault
+from rkd_online.spec.precision import Precision
 
 log = logging.getLogger(__name__)
 
-Precision: TypeAlias = Literal["float32", "bfloat16"]
 DTYPES: Final[dict[Precision, torch.dtype]] = {
     "float32": torch.float32,
     "bfloat16": torch.bfloat16,
 }
+
+
+def check_precision(precision: Precision, device: str) -> None:
+    """Refuse bfloat16 on a CPU that has no instructions for it: it would be slower than float32."""
+    fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    if precision == "bfloat16" and device == "cpu" and not fast:
+        raise ModelError(
+            "this CPU has neither AVX512-BF16 nor AMX, without which bfloat16 is slower than "
+            "float32: set precision.learner and precision.scorer to 'float32'"
+        )
 
 
 class CompletionStatistics(NamedTuple):
@@ -49,6 +60,7 @@ class CompletionModel(torch.nn.Module):
         activation_checkpointing: bool = False,
     ) -> None:
         super().__init__()
+        check_precision(precision, model.device.type)
         self.model = model
         fault = packing_fault(model)
         self.packs = fault is None

@@ -67,6 +67,7 @@ def _teacher(setup: JobSetup) -> "Teacher | None":
         temperature=setup.spec.rollout.temperature,
         device=setup.spec.resources.device,
         threads=setup.spec.resources.scorer.threads,
+        precision=setup.spec.precision.scorer,
     )
 
 

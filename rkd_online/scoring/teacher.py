@@ -1,14 +1,18 @@
 """Teacher log-probs of the tokens that the policy sampled."""
 
+import asyncio
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from rkd_online.batching.pack import micro_batches
+from rkd_online.spec.precision import Precision
 from rkd_online.types import Logprobs, TokenIds, logprobs
 
 if TYPE_CHECKING:
     from rkd_online.inference.settings import EngineSettings
+    from rkd_online.models.completion_model import CompletionModel
 
 
 class Teacher(Protocol):
@@ -33,20 +37,26 @@ class TransformersTeacher:
     A group shares no forward with another, so the numbers do not depend on which wait together.
     """
 
-    def __init__(self, model: Path, *, temperature: float, device: str, threads: int) -> None:
-        import torch
-
-        from rkd_online.models.completion_model import CompletionModel
-        from rkd_online.models.load import load_causal_lm
-
-        torch.set_num_threads(threads)
-        self._model = CompletionModel(load_causal_lm(model, dtype=torch.float32, device=device))
+    def __init__(
+        self, model: Path, *, temperature: float, device: str, threads: int, precision: Precision
+    ) -> None:
+        # A thread of its own: the actor answers while it computes, and torch counts by thread.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="rkd-teacher")
         self._temperature = temperature
+        self._model = self._thread.submit(_load, model, device, threads, precision).result()
 
     async def completion_logprobs(
         self, prompt_ids: TokenIds, completions: Sequence[TokenIds]
     ) -> list[Logprobs]:
-        """See Teacher. Runs in this thread: a scorer has nothing else to do."""
+        """See Teacher."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, self._group, prompt_ids, completions)
+
+    async def close(self) -> None:
+        """End the thread."""
+        self._thread.shutdown()
+
+    def _group(self, prompt_ids: TokenIds, completions: Sequence[TokenIds]) -> list[Logprobs]:
         sequences = [(prompt_ids, completion) for completion in completions]
         budget = max(FORWARD_TOKENS, len(prompt_ids) + max(map(len, completions)))
         found: dict[int, Logprobs] = {}
@@ -65,8 +75,16 @@ class TransformersTeacher:
             for row, (_, completion) in zip(rows, sequences, strict=True)
         ]
 
-    async def close(self) -> None:
-        """Nothing is held beside memory."""
+
+def _load(model: Path, device: str, threads: int, precision: Precision) -> "CompletionModel":
+    import torch
+
+    from rkd_online.models.completion_model import CompletionModel
+    from rkd_online.models.load import load_causal_lm
+
+    torch.set_num_threads(threads)
+    loaded = load_causal_lm(model, dtype=torch.float32, device=device)
+    return CompletionModel(loaded, precision=precision)
 
 
 class VllmTeacher:

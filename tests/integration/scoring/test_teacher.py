@@ -94,7 +94,9 @@ def case(
 
 
 def transformers_teacher(folder: Path, temperature: float) -> TransformersTeacher:
-    return TransformersTeacher(folder, temperature=temperature, device="cpu", threads=1)
+    return TransformersTeacher(
+        folder, temperature=temperature, device="cpu", threads=1, precision="float32"
+    )
 
 
 def scores(scorer: Teacher, *groups: Group) -> list[list[list[float]]]:

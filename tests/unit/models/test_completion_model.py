@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from rkd_online.models.completion_model import CompletionModel
+from rkd_online.errors import ModelError
+from rkd_online.models.completion_model import CompletionModel, check_precision
 from tests.tiny_models import ModelKind, OtherKind, tiny_causal_lm
 from tests.unit.models.plain import Pairs, gradients, pairs, plain, weighted
 
@@ -160,3 +161,14 @@ def test_sequences_without_a_prompt_or_a_completion_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=r"prompts of \[.*\] and completions of \[.*\] tokens"):
         case.packed.batch(pairs(group))
+
+
+def test_bfloat16_is_refused_where_the_cpu_would_be_slower_with_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    check_precision("float32", "cpu")
+    check_precision("bfloat16", "cuda")
+    with pytest.raises(ModelError, match=r"set precision.learner and precision.scorer"):
+        check_precision("bfloat16", "cpu")
