@@ -125,6 +125,7 @@ class _Chosen(torch.autograd.Function):
             slopes.append(_slope(chosen, outer))
             left -= chances.numel()
             kept.append(_weighted(chances, logits, outer).to(dtype) if left >= 0 else None)
+            del logits, chances  # or they would stay beside those of the next chunk
         spread = torch.cat(entropy)
         ctx.mark_non_differentiable(spread)
         ctx.save_for_backward(hidden, weight, bias, targets, torch.cat(slopes), *kept)
@@ -144,12 +145,12 @@ class _Chosen(torch.autograd.Function):
         parts = _chunks(ctx.rows, hidden, incoming, scaled, to_hidden)
         for chances, (part, weights, moved, into) in zip(kept, parts, strict=True):
             if chances is None:
-                logits = _logits(part.to(ctx.dtype), cast, bias, ctx.outer)
-                chances = _weighted(torch.softmax(logits, -1), logits, ctx.outer).to(ctx.dtype)
+                chances = _chances(part.to(ctx.dtype), cast, bias, ctx.outer).to(ctx.dtype)
             into.sub_(weights * (chances @ cast))
             _subtract_product(to_weight, chances.t(), moved)
             if to_bias is not None:
                 to_bias.sub_((weights.to(chances.dtype).t() @ chances).squeeze(0))
+            del chances
         to_weight.index_add_(0, targets, to_target * hidden)
         if to_bias is not None:
             to_bias.index_add_(0, targets, to_target.squeeze(-1))
@@ -177,6 +178,14 @@ def _logits(hidden: Tensor, weight: Tensor, bias: Tensor | None, outer: float | 
     if bias is not None:
         logits += bias
     return logits if outer is None else logits.tanh_().mul_(outer)
+
+
+def _chances(hidden: Tensor, weight: Tensor, bias: Tensor | None, outer: float | None) -> Tensor:
+    """Probabilities times slopes [n, V], as forward kept them of other chunks."""
+    logits = _logits(hidden, weight, bias, outer)
+    if outer is None:
+        return torch.softmax(logits, -1, out=logits)
+    return _weighted(torch.softmax(logits, -1), logits, outer)
 
 
 def _softmax(logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
