@@ -7,7 +7,7 @@ from pathlib import Path
 from rkd_online.errors import ModelError, SpecError
 from rkd_online.spec.check_task import task_problems
 from rkd_online.spec.job import JobSpec
-from rkd_online.spec.model_files import FLOAT32_BYTES, ModelFiles, read_model
+from rkd_online.spec.model_files import BYTES, ModelFiles, read_model
 from rkd_online.spec.references import (
     is_hub_reference,
     parse_hub_reference,
@@ -88,7 +88,7 @@ def _context_problems(spec: JobSpec, role: str, model: ModelFiles) -> Iterator[s
 def _cache_problems(spec: JobSpec, role: str, model: ModelFiles) -> Iterator[str]:
     """A model in an engine needs room for one sequence of the longest kind."""
     size = spec.resources.generator.kv_cache_mib << 20
-    per_token = model.kv_bytes_per_token(FLOAT32_BYTES)
+    per_token = model.kv_bytes_per_token(_cache_bytes(spec, role))
     tokens = _longest_sequence(spec, [model])
     if per_token is not None and tokens * per_token > size:
         yield (
@@ -97,6 +97,15 @@ def _cache_problems(spec: JobSpec, role: str, model: ModelFiles) -> Iterator[str
             f"{math.ceil(tokens * per_token / 2**20)}, or lower rollout.max_prompt_tokens or "
             "rollout.max_new_tokens"
         )
+
+
+def _cache_bytes(spec: JobSpec, role: str) -> int:
+    """Bytes of a number in the caches that hold a model: the teacher is measured by a generator,
+    and with the vllm scorer it has an engine of its own."""
+    sizes = [BYTES[spec.precision.generator]]
+    if role == "teacher" and spec.teacher is not None and spec.teacher.scorer.type == "vllm":
+        sizes.append(BYTES[spec.precision.scorer])
+    return max(sizes)
 
 
 def _longest_sequence(spec: JobSpec, models: Iterable[ModelFiles]) -> int:

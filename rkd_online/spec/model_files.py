@@ -15,11 +15,12 @@ from rkd_online.spec.file_formats import (
     TensorEntry,
     parse,
 )
+from rkd_online.spec.precision import Precision
 
 SINGLE_FILE: Final = "model.safetensors"
 SHARD_INDEX: Final = "model.safetensors.index.json"
 PICKLE_PATTERNS: Final = ("*.bin", "*.pt", "*.pth", "*.ckpt")
-FLOAT32_BYTES: Final = 4
+BYTES: Final[dict[Precision, int]] = {"float32": 4, "bfloat16": 2}
 WEIGHTS: Final = "a safetensors file"
 LONGEST_HEADER: Final = 100 << 20
 """The safetensors format's own limit, in bytes."""

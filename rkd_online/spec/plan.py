@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from rkd_online.spec.job import JobSpec
-from rkd_online.spec.model_files import FLOAT32_BYTES, ModelFiles, read_model
+from rkd_online.spec.model_files import BYTES, ModelFiles, read_model
 from rkd_online.spec.references import is_hub_reference, resolve_model
 from rkd_online.spec.resources import WorkerResources
 from rkd_online.spec.task import (
@@ -96,7 +96,18 @@ def _step(spec: JobSpec) -> list[str]:
         f"{rollout.prompts_per_step} prompts x {rollout.group_size} = {sequences:,} sequences of "
         f"at most {rollout.max_new_tokens:,} new tokens, temperature {rollout.temperature:g}",
         f"at most {tokens:,} sampled tokens; {spec.steps * tokens:,} in the whole job",
+        _pipeline(spec),
     ]
+
+
+def _pipeline(spec: JobSpec) -> str:
+    stale = spec.rollout.max_staleness
+    if stale == 0:
+        return "strictly on-policy: sampling and updates take turns (rollout.max_staleness 0)"
+    return (
+        f"sampling and updates at the same time: rollouts at most {stale} weight "
+        f"version{'s' if stale > 1 else ''} old, {stale + 1} steps' groups in memory"
+    )
 
 
 def _optimizer(spec: JobSpec) -> list[str]:
@@ -135,12 +146,16 @@ def _checkpoints(spec: JobSpec) -> str:
 def _actors(spec: JobSpec) -> list[str]:
     resources = spec.resources
     generator = resources.generator
-    count = generator.count
-    cpus = count * generator.cpus + resources.scorer.cpus + resources.learner.cpus
-    gpus = count * generator.gpus + resources.scorer.gpus + resources.learner.gpus
+    scorer, learner = resources.scorer, resources.learner
+    counted = ((generator.count, generator), (scorer.count, scorer), (learner.ranks, learner))
+    cpus = sum(count * worker.cpus for count, worker in counted)
+    gpus = sum(count * worker.gpus for count, worker in counted)
+    precision = spec.precision
     return [
-        f"{count} x generator: {generator.cpus:g} CPU, {generator.gpus:g} GPU, {_cache(spec)}",
-        f"scorer: {_worker(resources.scorer)}; learner: {_worker(resources.learner)}",
+        f"{generator.count} x generator: {generator.cpus:g} CPU, {generator.gpus:g} GPU, "
+        f"{precision.generator}, {_cache(spec)}",
+        f"{scorer.count} x scorer: {_worker(scorer)}, {precision.scorer}",
+        f"{learner.ranks} x learner rank: {_worker(learner)}, {precision.learner}",
         f"together {cpus:g} CPU and {gpus:g} GPU, computing on {resources.device}",
     ]
 
@@ -154,7 +169,8 @@ def _cache(spec: JobSpec) -> str:
     generator = spec.resources.generator
     size = f"KV cache {generator.kv_cache_mib:,} MiB"
     model = _files(spec.policy.model)
-    per_token = model.kv_bytes_per_token(FLOAT32_BYTES) if model is not None else None
+    size_of = BYTES[spec.precision.generator]
+    per_token = model.kv_bytes_per_token(size_of) if model is not None else None
     if per_token is None:
         return size
     tokens = (generator.kv_cache_mib << 20) // per_token

@@ -242,3 +242,46 @@ def test_what_the_source_does_not_have_is_not_made_up(gym: Run) -> None:
     assert AutoTokenizer.from_pretrained(folder).chat_template is None
     generation = json.loads((folder / "generation_config.json").read_text())
     assert generation["eos_token_id"] == list(END_TOKEN_IDS)
+
+
+# A learner or teacher in bfloat16 is refused where the CPU has no instructions for it.
+FAST = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+BFLOAT16 = dict.fromkeys(("generator", "scorer", "learner") if FAST else ("generator",), "bfloat16")
+
+
+@pytest.fixture(scope="module")
+def halved(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Five pipelined steps of the bundled pair in bfloat16, layers computed again backward."""
+    return run(
+        tmp_path_factory.mktemp("bfloat16"),
+        "halved",
+        policy={"model": "zoo:chain-sum/student"},
+        teacher={"model": "zoo:chain-sum/teacher"},
+        task={"type": "chain_sum"},
+        algorithm={"type": "rlad"},
+        rollout={"max_new_tokens": 40, "max_staleness": 1},
+        optimizer={"activation_checkpointing": True},
+        precision=BFLOAT16,
+        steps=5,
+    )
+
+
+def test_bfloat16_says_what_it_costs(halved: Run) -> None:
+    for step in halved.steps:
+        # Half a step of 8 bits in a log-prob of a few nats: far above what float32 leaves.
+        assert 1e-4 < step.metrics["sampler/mismatch_mean"] < 0.1
+        assert 1e-3 < step.metrics["weights/probe_difference"] < 0.5
+        assert 0.9 < step.metrics["sampler/weight_mean"] < 1.1
+    kept = load_file(halved.checkpoint(5) / "model.safetensors")
+    assert {tensor.dtype for tensor in kept.values()} == {torch.float32}
+
+
+def test_a_pipelined_run_learns_from_rollouts_of_the_version_before(halved: Run) -> None:
+    assert {step.staleness for step in halved.steps[1:]} <= {0, 1}
+    versions = {
+        span["version"] - (number - 1)
+        for number in range(1, 6)
+        for row in halved.rows(number)
+        for span in row["weight_versions"]
+    }
+    assert versions <= {-1, 0}

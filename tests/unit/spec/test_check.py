@@ -268,6 +268,19 @@ def test_a_cache_that_one_sequence_fills_is_refused(policy: Path, teacher: Path)
     ]
 
 
+def test_a_cache_in_bfloat16_holds_twice_as_much(policy: Path, teacher: Path) -> None:
+    for folder in (policy, teacher):
+        edit(folder / "config.json", lambda it: it.update(max_position_embeddings=8192))
+    asked = {"resources__generator": {"kv_cache_mib": 1}, "rollout__max_prompt_tokens": 4032}
+    halved = asked | {"precision": {"generator": "bfloat16"}}
+    assert problems(**pair(policy, teacher), **halved) == []
+    (one, other) = problems(
+        **pair(policy, teacher), **(halved | {"rollout__max_prompt_tokens": 4033})
+    )
+    assert "1 holds 4,096 tokens of the policy, one sequence may have 4,097" in one
+    assert "1 holds 4,096 tokens of the teacher" in other
+
+
 def test_a_micro_batch_below_one_sequence_is_refused(policy: Path, teacher: Path) -> None:
     edit(teacher / "config.json", lambda it: it.update(max_position_embeddings=200))
     models = pair(policy, teacher)

@@ -49,3 +49,23 @@ def test_the_plan_counts_sequences_tokens_and_updates(tmp_path: Path) -> None:
 def test_a_model_of_the_hub_is_named_without_numbers() -> None:
     spec = parse_spec(job(policy__model="hf:a/b@c", teacher__model="hf:a/d@c"))
     assert "hf:a/b@c, fetched when the run starts" in describe_plan(spec)
+
+
+def test_the_plan_says_how_old_rollouts_may_be_and_counts_all_workers() -> None:
+    resources = {
+        "generator": {"count": 2},
+        "scorer": {"count": 3, "cpus": 0.5},
+        "learner": {"ranks": 4, "cpus": 2},
+    }
+    precision = {"generator": "bfloat16", "learner": "bfloat16"}
+    spec = parse_spec(job(rollout__max_staleness=2, resources=resources, precision=precision))
+    plan = describe_plan(spec)
+    for fact in (
+        "sampling and updates at the same time: rollouts at most 2 weight versions old, 3 steps'",
+        "2 x generator: 1 CPU, 0 GPU, bfloat16, KV cache",
+        "3 x scorer: 0.5 CPU, 0 GPU, tensor threads 1, float32",
+        "4 x learner rank: 2 CPU, 0 GPU, tensor threads 1, bfloat16",
+        "together 11.5 CPU and 0 GPU, computing on cpu",
+    ):
+        assert fact in plan
+    assert "strictly on-policy" in describe_plan(parse_spec(job()))
