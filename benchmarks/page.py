@@ -23,10 +23,10 @@ def page(results: Sequence[Result]) -> str:
 
 
 def section(one: Result) -> str:
-    """A heading, the command, and a table."""
+    """A heading, the command, a table, and what is to be said about it."""
     lines = [f"## {one.title}", "", f"`{one.command}`, tree `{one.commit}`", f"({one.machine})", ""]
     lines += ["| | measured | goal |", "|---|---:|---|", *(_line(row) for row in one.rows)]
-    return "\n".join(lines) + "\n"
+    return "\n\n".join(["\n".join(lines), *one.notes]) + "\n"
 
 
 def _line(row: Row) -> str:

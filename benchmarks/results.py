@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -49,6 +50,8 @@ class Result(BaseModel, frozen=True):
     name: str
     title: str
     rows: list[Row]
+    notes: list[str] = []
+    """Paragraphs and tables of Markdown that follow the rows."""
     commit: str
     machine: str
     measured: AwareDatetime
@@ -64,12 +67,13 @@ class Result(BaseModel, frozen=True):
         (FOLDER / f"{self.name}.json").write_text(self.model_dump_json(indent=2) + "\n")
 
 
-def result(name: str, title: str, rows: list[Row]) -> Result:
+def result(name: str, title: str, rows: list[Row], notes: Sequence[str] = ()) -> Result:
     """A result measured now, on this machine, from this tree."""
     return Result(
         name=name,
         title=title,
         rows=rows,
+        notes=list(notes),
         commit=commit(),
         machine=machine(),
         measured=datetime.now(UTC).replace(microsecond=0),

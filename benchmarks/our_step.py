@@ -1,0 +1,131 @@
+"""Our side of the step benchmark: jobs on a local control plane, timed by their own metrics."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+
+from benchmarks.models import prompt_files
+from benchmarks.step_cases import BUNDLED, LEARNING_RATE, SEED, THREADS, Case, StepTimes
+from rkd_online.cli.demo import control_plane
+from rkd_online.cli.jobs import follow
+from rkd_online.client import Client
+from rkd_online.metrics.sinks import read_reports
+from rkd_online.run.records import RunFolder
+from rkd_online.types import StepReport
+
+PORT, DASHBOARD_PORT = 8433, 8278
+KV_CACHE_MIB: Final = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class OurSetting:
+    """One point of the grid. A ``max_staleness`` of 0 is synchronous, more is pipelined."""
+
+    max_staleness: int
+    learner_threads: int
+    micro_batch_tokens: int
+
+    @property
+    def words(self) -> str:
+        """The setting on one line."""
+        return (
+            f"max_staleness {self.max_staleness}; learner threads {self.learner_threads}, "
+            f"micro_batch_tokens {self.micro_batch_tokens:,}"
+        )
+
+
+SYNCHRONOUS: Final = (
+    OurSetting(0, THREADS, 16_384),
+    OurSetting(0, THREADS, 4_096),
+    OurSetting(0, THREADS, 2_048),
+)
+PIPELINED: Final = (
+    OurSetting(1, THREADS - 1, 16_384),
+    OurSetting(1, THREADS - 1, 4_096),
+    OurSetting(1, THREADS - 1, 2_048),
+    OurSetting(1, THREADS, 4_096),
+    OurSetting(2, THREADS - 1, 4_096),
+)
+
+
+@contextmanager
+def our_service() -> Iterator[None]:
+    """A control plane with its Ray, ended afterwards: idle, it would still take some time from
+    what is measured beside it."""
+    with (
+        tempfile.TemporaryDirectory(prefix="rkd-benchmark-") as data,
+        control_plane(Console(), PORT, Path(data), DASHBOARD_PORT),
+    ):
+        yield
+
+
+def time_ours(case: Case, setting: OurSetting, steps: int) -> StepTimes:
+    """Run a job with ``steps`` timed steps on ``our_service``. Left out are the warm-up, and of a
+    pipelined job the last steps, beside which nothing is sampled any more."""
+    client = Client(f"http://127.0.0.1:{PORT}")
+    drained = setting.max_staleness + 1 if setting.max_staleness else 0
+    count = case.warmup + steps + drained
+    job = client.submit(job_spec(case, setting, count)).id
+    follow(client, job)
+    attempts = RunFolder(Path(client.get(job).links.data)).attempts()
+    if len(attempts) > 1:
+        raise ValueError(f"{case.name}: the job took {len(attempts)} attempts, so it tells no time")
+    return step_times(read_reports([attempts[0].metrics])[case.warmup : count - drained], case)
+
+
+def step_times(reports: list[StepReport], case: Case) -> StepTimes:
+    """The times of these steps."""
+    seconds = tuple(report.timings["step"] for report in reports)
+    tokens = tuple(
+        round(report.metrics["throughput/tokens_per_second"] * time)
+        for report, time in zip(reports, seconds, strict=True)
+    )
+    return StepTimes(seconds, tokens, case.rollouts)
+
+
+def job_spec(case: Case, setting: OurSetting, steps: int) -> dict[str, Any]:
+    """A GRPO job, with as little as can be beside its steps."""
+    return {
+        "version": 1,
+        "name": f"step-{case.name.lower()}",
+        "policy": {"model": BUNDLED if case.bundled else str(case.model_folder())},
+        "algorithm": {"type": "grpo"},
+        **_prompts(case),
+        "rollout": {
+            "prompts_per_step": case.prompts_per_step,
+            "group_size": case.group_size,
+            "max_prompt_tokens": case.context - case.max_new_tokens,
+            "max_new_tokens": case.max_new_tokens,
+            "max_staleness": setting.max_staleness,
+        },
+        "optimizer": {
+            "learning_rate": LEARNING_RATE,
+            "micro_batch_tokens": setting.micro_batch_tokens,
+        },
+        "steps": steps,
+        "evaluation": {"prompts": 1, "samples": 1},
+        "checkpoint": {"every": steps},
+        "precision": {"generator": case.precision, "learner": case.precision},
+        "resources": {
+            "generator": {"kv_cache_mib": KV_CACHE_MIB, "max_sequences": case.rollouts},
+            "learner": {"threads": setting.learner_threads},
+        },
+        "seed": SEED,
+    }
+
+
+def _prompts(case: Case) -> dict[str, Any]:
+    """The bundled student's own task, or files whose answer half of all completions end in."""
+    if case.bundled:
+        return {"task": {"type": "chain_sum"}}
+    files = {split: str(path) for split, path in prompt_files(case.prompt_tokens).items()}
+    return {
+        "task": {"type": "file", "match": "numeric", **files},
+        "prompt": {"type": "plain"},
+        "rewards": [{"type": "verifier", "extractor": "last_number"}],
+    }
