@@ -8,7 +8,7 @@ from typing import Any
 
 from vllm.engine.arg_utils import EngineArgs
 from vllm.outputs import CompletionOutput, RequestOutput
-from vllm.sampling_params import SamplingParams
+from vllm.sampling_params import RequestOutputKind, SamplingParams
 from vllm.v1.engine.llm_engine import LLMEngine
 
 from rkd_online.inference.engine_thread import EngineRequest, EngineThread
@@ -146,6 +146,8 @@ class Engine:
             logprobs=0,
             flat_logprobs=True,
             detokenize=False,
+            # Else vLLM makes an output of every sequence at every token.
+            output_kind=RequestOutputKind.FINAL_ONLY,
         )
 
 
