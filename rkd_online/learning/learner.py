@@ -70,6 +70,7 @@ class PolicyLearner:
             betas=optimizer.betas,
             eps=optimizer.epsilon,
             weight_decay=optimizer.weight_decay,
+            fused=True,
         )
 
     def update(self, batch: TrainingBatch) -> UpdateResult:

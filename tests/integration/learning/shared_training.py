@@ -31,6 +31,8 @@ def main() -> None:
     learner = make(Path(model), ranks, settings)
     found = [learner.update(training_batch(step)) for step in range(1, STEPS)]
     learner.save(Path(out) / "step-000003", Progress(STEPS - 1, 0, ()))
+    # The first rank writes; a run goes on when all have answered.
+    ranks.merged("saved")
 
     again = make(Path(model), ranks, settings)
     again.restore(Path(out) / "step-000003")

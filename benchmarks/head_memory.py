@@ -1,0 +1,83 @@
+"""Memory of log-probs from hidden states, forward and backward, by vocabulary and by length.
+
+What torch has allocated at the most, by its own account. That of a ``hidden.sum()`` backward is
+subtracted; both hold the head's weight and a gradient of its size, so these do not count.
+"""
+
+from collections.abc import Callable
+from itertools import accumulate
+
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+from benchmarks.results import Figure, Goal, Result, Row, result
+from rkd_online.models.head import Head, token_logprobs
+
+WIDTH = 256
+TOKENS = (8192, 16_384)
+VOCABULARIES = (8192, 32_768, 151_936)
+
+
+def measure() -> Result:
+    """The head over three vocabularies, and over twice the tokens."""
+    few, many = TOKENS
+    small, _, large = VOCABULARIES
+    found = {vocabulary: _extra(vocabulary, few) for vocabulary in VOCABULARIES}
+    longer = _extra(small, many) - found[small]
+    rows: list[Row] = [
+        Figure(
+            what=f"{few} tokens of width {WIDTH}, vocabulary {vocabulary}: above `hidden.sum()`",
+            value=extra / 2**20,
+            unit="MiB",
+        )
+        for vocabulary, extra in found.items()
+    ]
+    return result(
+        "head-memory",
+        "Memory of log-probs and their gradient from hidden states",
+        [
+            *rows,
+            Goal(
+                what=f"growth from vocabulary {small} to {large}",
+                value=100 * (found[large] / found[small] - 1),
+                unit="%",
+                bound="at most",
+                limit=10,
+            ),
+            Goal(
+                what=f"growth from {few} to {many} tokens, over the hidden states that are added",
+                value=longer / ((many - few) * WIDTH * 4),
+                unit="",
+                bound="at most",
+                limit=4,
+            ),
+        ],
+    )
+
+
+def _extra(vocabulary: int, tokens: int) -> int:
+    """Bytes above the sum's."""
+    return _peak(_head, vocabulary, tokens) - _peak(_sum, vocabulary, tokens)
+
+
+def _head(hidden: torch.Tensor, weight: torch.Tensor) -> None:
+    targets = torch.arange(len(hidden)) % len(weight)
+    logprobs, _ = token_logprobs(hidden, Head(weight), targets, 1.0, dtype=torch.float32)
+    logprobs.sum().backward()
+
+
+def _sum(hidden: torch.Tensor, weight: torch.Tensor) -> None:
+    weight.grad = torch.ones_like(weight)
+    hidden.sum().backward()
+
+
+def _peak(work: Callable[[torch.Tensor, torch.Tensor], None], vocabulary: int, tokens: int) -> int:
+    """The most bytes that are allocated at a time beside hidden states and weight."""
+    hidden = torch.randn(tokens, WIDTH, requires_grad=True)
+    weight = torch.randn(vocabulary, WIDTH, requires_grad=True)
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as watched:
+        work(hidden, weight)
+    results = watched.profiler.kineto_results
+    changes = [event for event in results.events() if event.name() == "[memory]"]
+    changes.sort(key=lambda event: event.start_ns())
+    return max(accumulate(int(event.nbytes()) for event in changes))
