@@ -65,7 +65,7 @@ async def _measure(size: str) -> dict[str, float]:
     from rkd_online.weights.files import WeightFiles, check_digest
     from rkd_online.weights.probe import probe_ids
 
-    shapes = SHAPES | {"1M": Shape(width=64, layers=5, heads=4, kv_heads=2, head_size=16)}
+    shapes = SHAPES | {"1M": Shape(width=64, layers=5, heads=2, kv_heads=1, head_size=32)}
     model = make_model(shapes[size], VOCABULARIES[size])
     tensors = {name: tensor.detach() for name, tensor in model.named_parameters()}
     with tempfile.TemporaryDirectory(dir="/dev/shm") as place:
