@@ -58,8 +58,9 @@ class Pipeline:
         self._open: set[int] = set()
         """Groups that were asked for and neither handed out nor dropped."""
         self._late_at: dict[int, float] = {}
-        """Those of them that are not scored, the first to be late first; times are since epoch."""
+        """Those of them that are not scored, the first to be late first, by the monotonic clock."""
         self._sampled_at: dict[int, float] = {}
+        """In seconds since the epoch, as the spans of all roles are."""
         self._scored: dict[int, ScoredGroup] = {}
         self._arrivals: asyncio.Queue[ScoredGroup | Exception] = asyncio.Queue()
         self._dropped = {"stale": 0, "late": 0}
@@ -78,9 +79,10 @@ class Pipeline:
         generator or scorer raised.
         """
         started, size = time.time(), self._rollout.prompts_per_step
+        ends = time.monotonic() + self._rollout.timeout_seconds
         self._drop("stale", [key for key, group in self._scored.items() if self._too_old(group)])
         while len(self._scored) < size or not self._arrivals.empty():
-            await self._arrival(started)
+            await self._arrival(ends)
         chosen = sorted(self._scored)[:size]
         sampled = max(started, *(self._sampled_at[key] for key in chosen))
         clock.add("generate", started, sampled)
@@ -115,7 +117,7 @@ class Pipeline:
         room = (admitted - self._learned) * per_step - len(self._open)
         groups = [self._take_group() for _ in range(room)]
         if groups:
-            late = time.time() + self._rollout.group_timeout_seconds
+            late = time.monotonic() + self._rollout.group_timeout_seconds
             self._open.update(groups)
             self._late_at |= dict.fromkeys(groups, late)
             self._start(self._sample, [self._prompts.request(group) for group in groups])
@@ -146,12 +148,11 @@ class Pipeline:
         except Exception as error:  # raised again where the batch is waited for
             self._arrivals.put_nowait(error)
 
-    async def _arrival(self, started: float) -> None:
-        """Wait until a group is scored, or late."""
-        ends = started + self._rollout.timeout_seconds
+    async def _arrival(self, ends: float) -> None:
+        """Wait until a group is scored, or late; at ``ends`` the step is."""
         late = next(iter(self._late_at.values()), ends)
         try:
-            async with asyncio.timeout(min(ends, late) - time.time()):
+            async with asyncio.timeout(min(ends, late) - time.monotonic()):
                 arrival = await self._arrivals.get()
         except TimeoutError:
             await self._give_up(ends)
@@ -166,7 +167,7 @@ class Pipeline:
 
     async def _give_up(self, ends: float) -> None:
         """On the groups that are late; when the whole step is, on the attempt."""
-        now = time.time()
+        now = time.monotonic()
         if now >= ends:
             rollout = self._rollout
             raise ClusterError(

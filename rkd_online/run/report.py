@@ -8,8 +8,9 @@ from typing import Protocol
 from rkd_online.batching.statistics import batch_metrics
 from rkd_online.metrics.busy import BusySpan, WorkLog, covered_seconds, this_process
 from rkd_online.metrics.sinks import Sink
+from rkd_online.metrics.trace_steps import LOOP
 from rkd_online.run.freshness import mean_staleness, staleness
-from rkd_online.run.stages import LOOP, StageClock
+from rkd_online.run.stages import StageClock
 from rkd_online.types import ScoredGroup, StepReport
 
 ROLES = {"generator": "generate", "scorer": "score", "learner": "update"}

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rkd_online.metrics.busy import BusySpan
-
-LOOP = "loop"
+from rkd_online.metrics.trace_steps import LOOP
 
 
 class StageClock:
