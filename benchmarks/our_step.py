@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from rich.console import Console
 
@@ -29,28 +29,38 @@ class OurSetting:
     max_staleness: int
     learner_threads: int
     micro_batch_tokens: int
+    kv_on_update: Literal["recompute", "keep"] = "recompute"
 
     @property
     def words(self) -> str:
         """The setting on one line."""
         return (
             f"max_staleness {self.max_staleness}; learner threads {self.learner_threads}, "
-            f"micro_batch_tokens {self.micro_batch_tokens:,}"
+            f"micro_batch_tokens {self.micro_batch_tokens:,}, kv_on_update {self.kv_on_update}"
         )
 
 
-SYNCHRONOUS: Final = (
-    OurSetting(0, THREADS, 16_384),
-    OurSetting(0, THREADS, 4_096),
-    OurSetting(0, THREADS, 2_048),
-)
-PIPELINED: Final = (
-    OurSetting(1, THREADS - 1, 16_384),
-    OurSetting(1, THREADS - 1, 4_096),
-    OurSetting(1, THREADS - 1, 2_048),
-    OurSetting(1, THREADS, 4_096),
-    OurSetting(2, THREADS - 1, 4_096),
-)
+def synchronous_grid(case: Case) -> list[OurSetting]:
+    """The learner has all threads, as it and the generator take turns."""
+    budgets = (16_384, 2_048) if case.thin_grid else (16_384, 4_096, 2_048)
+    return [OurSetting(0, THREADS, tokens) for tokens in budgets]
+
+
+def pipelined_grid(case: Case) -> list[OurSetting]:
+    """The learner leaves a thread to the generator, or does not."""
+    if case.thin_grid:
+        return [
+            OurSetting(1, THREADS - 1, 2_048),
+            OurSetting(1, THREADS - 1, 2_048, "keep"),
+            OurSetting(1, THREADS, 2_048, "keep"),
+        ]
+    return [
+        OurSetting(1, THREADS - 1, 16_384),
+        OurSetting(1, THREADS - 1, 4_096),
+        OurSetting(1, THREADS - 1, 2_048),
+        OurSetting(1, THREADS - 1, 2_048, "keep"),
+        OurSetting(1, THREADS, 2_048, "keep"),
+    ]
 
 
 @contextmanager
@@ -64,18 +74,25 @@ def our_service() -> Iterator[None]:
         yield
 
 
-def time_ours(case: Case, setting: OurSetting, steps: int) -> StepTimes:
-    """Run a job with ``steps`` timed steps on ``our_service``. Left out are the warm-up, and of a
-    pipelined job the last steps, beside which nothing is sampled any more."""
+def time_ours(case: Case, setting: OurSetting, warmup: int, steps: int) -> StepTimes:
+    """Run a job with ``steps`` timed steps on ``our_service``."""
+    timed, count = window(setting, warmup, steps)
     client = Client(f"http://127.0.0.1:{PORT}")
-    drained = setting.max_staleness + 1 if setting.max_staleness else 0
-    count = case.warmup + steps + drained
     job = client.submit(job_spec(case, setting, count)).id
     follow(client, job)
     attempts = RunFolder(Path(client.get(job).links.data)).attempts()
     if len(attempts) > 1:
         raise ValueError(f"{case.name}: the job took {len(attempts)} attempts, so it tells no time")
-    return step_times(read_reports([attempts[0].metrics])[case.warmup : count - drained], case)
+    return step_times(read_reports([attempts[0].metrics])[timed], case)
+
+
+def window(setting: OurSetting, warmup: int, steps: int) -> tuple[slice, int]:
+    """Which steps of a job are timed, and of how many. Left out are the warm-up and of a pipelined
+    job its first steps, which wait for rollouts that no step before them hid, and its last ones,
+    beside which nothing is sampled any more."""
+    warmup = max(warmup, setting.max_staleness)
+    drained = setting.max_staleness + 1 if setting.max_staleness else 0
+    return slice(warmup, warmup + steps), warmup + steps + drained
 
 
 def step_times(reports: list[StepReport], case: Case) -> StepTimes:
@@ -102,6 +119,7 @@ def job_spec(case: Case, setting: OurSetting, steps: int) -> dict[str, Any]:
             "max_prompt_tokens": case.context - case.max_new_tokens,
             "max_new_tokens": case.max_new_tokens,
             "max_staleness": setting.max_staleness,
+            "kv_on_update": setting.kv_on_update,
         },
         "optimizer": {
             "learning_rate": LEARNING_RATE,

@@ -1,4 +1,8 @@
-"""``docs/benchmarks.md``, written from the kept results alone."""
+"""``docs/benchmarks.md``, written from the kept results alone.
+
+The step benchmark is imported where it is needed: it brings torch, whose pages this process would
+share with those whose memory a benchmark measures.
+"""
 
 from collections.abc import Sequence
 
@@ -13,13 +17,23 @@ differ and are noisy: compare ratios, and times only within one run.
 
 
 def write_page(results: Sequence[Result]) -> None:
-    """Write the page anew."""
+    """Write the page anew, with the picture of the step benchmark where a case of it is kept."""
+    from benchmarks.step_plot import draw, steps_of
+
+    if steps := steps_of(results):
+        draw(steps)
     PAGE.write_text(page(results))
 
 
 def page(results: Sequence[Result]) -> str:
-    """The page's text."""
-    return "\n".join([HEAD, *(section(one) for one in results)])
+    """The page's text by names, the steps together below their picture."""
+    from benchmarks.step_plot import SHOWN, steps_of
+
+    steps = steps_of(results)
+    sections = {one.name: section(one) for one in results if one not in steps}
+    if steps:
+        sections["step-time"] = "\n".join([f"{SHOWN}\n", *map(section, steps)])
+    return "\n".join([HEAD, *(sections[name] for name in sorted(sections))])
 
 
 def section(one: Result) -> str:

@@ -4,6 +4,7 @@ import json
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
@@ -18,6 +19,7 @@ BUNDLED: Final = "zoo:chain-sum/student"
 BUNDLED_PROMPT_TOKENS: Final = 64
 SEED: Final = 0
 THREADS: Final = 2
+ROUNDS: Final = 2
 LEARNING_RATE: Final = 1e-6
 
 
@@ -26,8 +28,9 @@ class Case:
     """A model, its prompts and the size of a step.
 
     ``prompt_tokens`` 0 is the bundled student on its own task, which ends its answers by itself.
-    ``warmup`` steps are left out, ``steps`` are timed in each of the rounds, ``tried`` for each
-    setting of the grid. ``at_least`` is the ratio that the project sets itself.
+    In each of the rounds ``warmup`` steps are left out and ``steps`` are timed; for each setting of
+    the grid, which is a ``thin_grid`` where a step takes long, ``tried_warmup`` and ``tried``.
+    ``at_least`` is the ratio that the project sets itself.
     """
 
     name: str
@@ -36,11 +39,18 @@ class Case:
     prompt_tokens: int
     max_new_tokens: int
     warmup: int
-    tried: int
     steps: int
+    tried_warmup: int
+    tried: int
     at_least: float
     group_size: int = 8
     precision: Precision = "float32"
+    thin_grid: bool = False
+
+    @property
+    def benchmark(self) -> str:
+        """Under which name it is measured and kept."""
+        return f"step-time-{self.name}"
 
     @property
     def rollouts(self) -> int:
@@ -80,22 +90,27 @@ class Case:
         return path
 
 
+_large = partial(
+    Case,
+    model="100M",
+    prompts_per_step=4,
+    warmup=1,
+    steps=2,
+    tried_warmup=0,
+    tried=1,
+    thin_grid=True,
+)
 CASES: Final = {
     case.name: case
     for case in (
-        Case("small", "0.4M", 32, 0, 64, warmup=3, tried=6, steps=12, at_least=2),
-        Case("10M", "10M", 32, 128, 64, warmup=2, tried=2, steps=4, at_least=2),
-        Case("100M", "100M", 8, 128, 64, warmup=1, tried=1, steps=3, at_least=2),
-        Case("100M-prompt-heavy", "100M", 8, 256, 32, warmup=1, tried=1, steps=3, at_least=3.5),
-        Case(
-            name="100M-bfloat16",
-            model="100M",
-            prompts_per_step=8,
+        Case("small", "0.4M", 32, 0, 64, warmup=3, steps=12, tried_warmup=3, tried=6, at_least=2),
+        Case("10M", "10M", 32, 128, 64, warmup=2, steps=4, tried_warmup=2, tried=2, at_least=2),
+        _large("100M", prompt_tokens=128, max_new_tokens=64, at_least=2),
+        _large("100M-prompt-heavy", prompt_tokens=256, max_new_tokens=32, at_least=3.5),
+        _large(
+            "100M-bfloat16",
             prompt_tokens=128,
             max_new_tokens=64,
-            warmup=1,
-            tried=1,
-            steps=3,
             at_least=2,
             precision="bfloat16",
         ),

@@ -1,12 +1,13 @@
 """What the step benchmark found, as rows with goals and as the grids behind them."""
 
-from collections.abc import Sequence
+import statistics
 from dataclasses import dataclass
 from typing import Final
 
 from benchmarks.results import Figure, Goal, Row
-from benchmarks.step_cases import THREADS, Case, StepTimes
+from benchmarks.step_cases import ROUNDS, THREADS, Case, StepTimes
 from benchmarks.trl_environment import pins, torch_pin
+from rkd_online.spec.model_files import read_model
 
 TRL, SYNCHRONOUS, PIPELINED = "TRL", "ours, synchronous", "ours, pipelined"
 SIDES: Final = (TRL, SYNCHRONOUS, PIPELINED)
@@ -14,7 +15,7 @@ SIDES: Final = (TRL, SYNCHRONOUS, PIPELINED)
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """One line of a grid: what it ran at, or why it does not work."""
+    """One line of a grid: what it ran at, or why there are no times."""
 
     words: str
     found: StepTimes | str
@@ -34,7 +35,7 @@ class Measured:
 
 
 def rows(one: Measured) -> list[Row]:
-    """The ratios first, then what each side ran at."""
+    """The ratios first, then the model's size and what each side ran at."""
     name = one.case.name
     return [
         Goal(
@@ -45,6 +46,11 @@ def rows(one: Measured) -> list[Row]:
             limit=one.case.at_least,
         ),
         Figure(what=f"{name}: synchronous over TRL", value=one.ratio(SYNCHRONOUS), unit="x"),
+        Figure(
+            what=f"{name}: parameters",
+            value=read_model(one.case.model_folder()).parameters / 1e6,
+            unit="million",
+        ),
         *(row for side in SIDES for row in _speeds(f"{name}: {side}", one.times[side])),
     ]
 
@@ -65,9 +71,9 @@ def _speeds(what: str, times: StepTimes) -> list[Row]:
     ]
 
 
-def notes(found: Sequence[Measured]) -> list[str]:
-    """What was compared, and every grid."""
-    return [_compared(), *(_grids(one) for one in found)]
+def notes(one: Measured) -> list[str]:
+    """What was compared, how long, and the grids."""
+    return [_compared(), _counts(one), _grids(one.grids)]
 
 
 def _compared() -> str:
@@ -84,17 +90,32 @@ def _compared() -> str:
     )
 
 
-def _grids(one: Measured) -> str:
-    lines = [f"`{one.case.name}`: {one.case.words}", ""]
-    lines += ["| side | setting | rollouts/s | tokens/s |", "|---|---|---:|---:|"]
-    lines += [_line(side, tried) for side in SIDES for tried in one.grids[side]]
+def _counts(one: Measured) -> str:
+    """Steps of each run."""
+    case = one.case
+    counts = (
+        f"Each setting was tried on {case.tried} timed and {case.tried_warmup} warm-up steps, a "
+        "pipelined one on at least `max_staleness` warm-up steps; then the best of each side ran "
+        f"{ROUNDS} times, in turn, on {case.steps} timed and {case.warmup} warm-up steps."
+    )
+    if not case.thin_grid:
+        return counts
+    return (
+        f"{counts} A step of TRL's took {statistics.median(one.times[TRL].seconds):.0f} s: these "
+        "grids are the settings worth trying after the grid of the 10M case."
+    )
+
+
+def _grids(grids: dict[str, list[Tried]]) -> str:
+    lines = ["| side | setting | rollouts/s | tokens/s |", "|---|---|---:|---:|"]
+    lines += [_line(side, tried) for side in SIDES for tried in grids[side]]
     return "\n".join(lines)
 
 
 def _line(side: str, tried: Tried) -> str:
     if isinstance(tried.found, str):
         why = tried.found.replace("|", "\\|")
-        return f"| {side} | {tried.words} | does not work: `{why}` | |"
+        return f"| {side} | {tried.words} | {why} | |"
     found = tried.found
     return (
         f"| {side} | {tried.words} | {found.rollouts_per_second:,.4g} | "

@@ -1,51 +1,46 @@
 """The time of a GRPO step: ours, pipelined and synchronous, against TRL's GRPOTrainer.
 
-On every case each side first tries its grid of settings; then the best of each are timed in turn.
+Of a case each side first tries its grid of settings; then the best of each are timed in turn.
 """
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
 
 from benchmarks import our_step, step_page, trl_runs
 from benchmarks.progress import Progress
 from benchmarks.results import Result, result
-from benchmarks.step_cases import CASES, Case, StepTimes, together
+from benchmarks.step_cases import CASES, ROUNDS, Case, StepTimes, together
 from benchmarks.step_page import PIPELINED, SIDES, SYNCHRONOUS, TRL, Measured, Tried
-from benchmarks.step_plot import draw
-
-ROUNDS: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A side at one setting: its words, and how so many steps of it are timed."""
+    """A side at one setting: its words, and what times it with so many warm-up and timed steps."""
 
     words: str
-    run: Callable[[int], StepTimes]
+    run: Callable[[int, int], StepTimes]
 
 
-def measure(*names: str) -> Result:
-    """Measure these cases, all by default. The picture is of all."""
-    if unknown := sorted(set(names) - set(CASES)):
-        raise SystemExit(f"there is no case {unknown[0]!r}: choose from {', '.join(CASES)}")
-    cases = [CASES[name] for name in names or CASES]
-    progress = Progress(sum(_runs(case) for case in cases))
-    found = [_measure_case(case, progress) for case in cases]
-    picture = [] if names else [draw(found)]
+def measure(name: str) -> Result:
+    """Measure one of the cases."""
+    case = CASES[name]
+    found = _measure_case(case, Progress(_runs(case)))
     return result(
-        "step-time",
-        "A GRPO step against TRL's GRPOTrainer",
-        [row for one in found for row in step_page.rows(one)],
-        notes=[*picture, *step_page.notes(found)],
+        case.benchmark,
+        f"A GRPO step against TRL's GRPOTrainer: {case.words}",
+        step_page.rows(found),
+        notes=step_page.notes(found),
     )
 
 
 def contenders(case: Case) -> dict[str, list[Contender]]:
     """The grid of each side."""
-    ours = {SYNCHRONOUS: our_step.SYNCHRONOUS, PIPELINED: our_step.PIPELINED}
+    ours = {
+        SYNCHRONOUS: our_step.synchronous_grid(case),
+        PIPELINED: our_step.pipelined_grid(case),
+    }
     trl = [
         Contender(trl_runs.words(setting, case), partial(trl_runs.time_trl, case, setting))
         for setting in trl_runs.grid(case)
@@ -80,7 +75,7 @@ def _measure_case(case: Case, progress: Progress) -> Measured:
         for side, one in chosen.items():
             progress.next(f"{case.name}: {side}, {one.words}")
             with _service(side):
-                parts[side].append(one.run(case.steps))
+                parts[side].append(one.run(case.warmup, case.steps))
             progress.say(_speed(parts[side][-1]))
     times = {side: together(of_side) for side, of_side in parts.items()}
     _check_lengths(case, times)
@@ -92,12 +87,12 @@ def _service(side: str) -> AbstractContextManager[None]:
 
 
 def _try(case: Case, side: str, one: Contender, progress: Progress) -> StepTimes | str:
-    """A setting of TRL's that does not work is part of the result; ours must all work."""
+    """A setting of TRL's that gives no times is part of the result; ours must all work."""
     progress.next(f"{case.name}: trying {side}, {one.words}")
     try:
-        found = one.run(case.tried)
+        found = one.run(case.tried_warmup, case.tried)
     except trl_runs.TrlError as error:
-        progress.say(f"does not work: {error}")
+        progress.say(str(error))
         return str(error)
     progress.say(_speed(found))
     return found

@@ -16,7 +16,7 @@ Generation = Literal[
 ]
 
 SCRIPT: Final = Path(__file__).with_name("trl_step.py")
-LONGEST_SECONDS: Final = 900
+LONGEST_STEP_SECONDS: Final = 300
 KV_CACHE_MIB: Final = 1024
 ENVIRONMENT: Final = {
     "OMP_NUM_THREADS": str(THREADS),
@@ -29,7 +29,7 @@ ENVIRONMENT: Final = {
 
 
 class TrlError(Exception):
-    """A setting that does not work, with the last line of what was said."""
+    """A setting that gives no times, with the words for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,15 @@ class TrlSetting:
 
 
 def grid(case: Case) -> list[TrlSetting]:
-    """Ways to generate first, then ways to update."""
+    """All of the ways to generate and to update; of a thin grid those that may be fastest."""
+    if case.thin_grid:
+        return [
+            TrlSetting(parts=4),
+            TrlSetting(parts=16),
+            TrlSetting("continuous batching", 4),
+            TrlSetting("vllm", 4),
+            TrlSetting("vllm with unpacked weights", 4),
+        ]
     few, many = (4, 8) if case.bundled else (4, 16)
     return [
         TrlSetting(),
@@ -73,9 +81,11 @@ def words(setting: TrlSetting, case: Case) -> str:
     return f"{found}; torch_compile" if setting.compiled else found
 
 
-def time_trl(case: Case, setting: TrlSetting, steps: int) -> StepTimes:
-    """Run ``steps`` steps after warm-up. Raises TrlError when the setting does not work."""
-    asked = _asked(case, setting, steps)
+def time_trl(case: Case, setting: TrlSetting, warmup: int, steps: int) -> StepTimes:
+    """Run ``steps`` steps after ``warmup`` more. Raises TrlError when the setting does not work or
+    takes too long."""
+    asked = _asked(case, setting, warmup, steps)
+    limit = LONGEST_STEP_SECONDS * (warmup + steps)
     with tempfile.TemporaryDirectory(prefix="rkd-trl-") as output:
         python, script = str(trl_python(setting.environment)), str(SCRIPT)
         try:
@@ -85,27 +95,27 @@ def time_trl(case: Case, setting: TrlSetting, steps: int) -> StepTimes:
                 env=os.environ | ENVIRONMENT,
                 capture_output=True,
                 text=True,
-                timeout=LONGEST_SECONDS,
+                timeout=limit,
             )
         except subprocess.TimeoutExpired:
-            raise TrlError(f"took longer than {LONGEST_SECONDS} s") from None
+            raise TrlError(f"took longer than {limit} s") from None
     if done.returncode:
-        raise TrlError(last_words(done.stderr))
+        raise TrlError(f"does not work: `{last_words(done.stderr)}`")
     found = json.loads(done.stdout.strip().splitlines()[-1])
     return StepTimes(tuple(found["seconds"]), tuple(found["tokens"]), case.rollouts)
 
 
-def _asked(case: Case, setting: TrlSetting, steps: int) -> dict[str, Any]:
+def _asked(case: Case, setting: TrlSetting, warmup: int, steps: int) -> dict[str, Any]:
     return {
         "model": str(case.model_folder()),
-        "prompts": str(case.prompts_in_order(case.warmup + steps)),
+        "prompts": str(case.prompts_in_order(warmup + steps)),
         "chat": case.bundled,
         "prompts_per_step": case.prompts_per_step,
         "group_size": case.group_size,
         "max_new_tokens": case.max_new_tokens,
         "context": case.context,
         "precision": case.precision,
-        "warmup": case.warmup,
+        "warmup": warmup,
         "steps": steps,
         "learning_rate": LEARNING_RATE,
         "threads": THREADS,
