@@ -1,5 +1,6 @@
 """Our side of the step benchmark: jobs on a local control plane, timed by their own metrics."""
 
+import statistics
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from typing import Any, Final, Literal
 from rich.console import Console
 
 from benchmarks.models import prompt_files
-from benchmarks.step_cases import BUNDLED, LEARNING_RATE, SEED, THREADS, Case, StepTimes
+from benchmarks.step_cases import BUNDLED, LEARNING_RATE, SEED, THREADS, Case, JobTimes
 from rkd_online.cli.demo import control_plane
 from rkd_online.cli.jobs import follow
 from rkd_online.client import Client
@@ -74,7 +75,7 @@ def our_service() -> Iterator[None]:
         yield
 
 
-def time_ours(case: Case, setting: OurSetting, warmup: int, steps: int) -> StepTimes:
+def time_ours(case: Case, setting: OurSetting, warmup: int, steps: int) -> JobTimes:
     """Run a job with ``steps`` timed steps on ``our_service``."""
     timed, count = window(setting, warmup, steps)
     client = Client(f"http://127.0.0.1:{PORT}")
@@ -95,14 +96,25 @@ def window(setting: OurSetting, warmup: int, steps: int) -> tuple[slice, int]:
     return slice(warmup, warmup + steps), warmup + steps + drained
 
 
-def step_times(reports: list[StepReport], case: Case) -> StepTimes:
+def step_times(reports: list[StepReport], case: Case) -> JobTimes:
     """The times of these steps."""
     seconds = tuple(report.timings["step"] for report in reports)
     tokens = tuple(
         round(report.metrics["throughput/tokens_per_second"] * time)
         for report, time in zip(reports, seconds, strict=True)
     )
-    return StepTimes(seconds, tokens, case.rollouts)
+    return JobTimes(seconds, tokens, case.rollouts, _parts(reports))
+
+
+def _parts(reports: list[StepReport]) -> dict[str, float]:
+    """What each stage of the loop took, who was idle beside it, and what it took in all."""
+    stages = {f"{name}, s": [one.timings[name] for one in reports] for name in reports[0].timings}
+    roles = {
+        name: [one.metrics[name] for one in reports]
+        for name in sorted(reports[0].metrics)
+        if name.startswith("idle/") or name == "loop/core_seconds"
+    }
+    return {name: statistics.median(values) for name, values in (stages | roles).items()}
 
 
 def job_spec(case: Case, setting: OurSetting, steps: int) -> dict[str, Any]:

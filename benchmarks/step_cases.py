@@ -154,6 +154,14 @@ class StepTimes:
         return sum(self.tokens) / (len(self.tokens) * self.rollouts)
 
 
+@dataclass(frozen=True, slots=True)
+class JobTimes(StepTimes):
+    """Those of a job, with the medians of what its steps report: seconds by stage, then shares of
+    the step in which a role was idle and seconds of all cores."""
+
+    parts: dict[str, float]
+
+
 def together(parts: Sequence[StepTimes]) -> StepTimes:
     """The steps of several runs of one setting."""
     (rollouts,) = {part.rollouts for part in parts}

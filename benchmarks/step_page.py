@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from benchmarks.results import Figure, Goal, Row
-from benchmarks.step_cases import ROUNDS, THREADS, Case, StepTimes
+from benchmarks.step_cases import ROUNDS, THREADS, Case, JobTimes, StepTimes
 from benchmarks.trl_environment import pins, torch_pin
 from rkd_online.spec.model_files import read_model
 
@@ -28,6 +28,8 @@ class Measured:
     case: Case
     times: dict[str, StepTimes]
     grids: dict[str, list[Tried]]
+    jobs: dict[str, JobTimes]
+    """Of our sides, the last job each."""
 
     def ratio(self, side: str) -> float:
         """Rollouts per second of a side over TRL's."""
@@ -73,7 +75,7 @@ def _speeds(what: str, times: StepTimes) -> list[Row]:
 
 def notes(one: Measured) -> list[str]:
     """What was compared, how long, and the grids."""
-    return [_compared(), _counts(one), _grids(one.grids)]
+    return [_compared(), _counts(one), _parts(one.jobs), _grids(one.grids)]
 
 
 def _compared() -> str:
@@ -110,6 +112,20 @@ def _grids(grids: dict[str, list[Tried]]) -> str:
     lines = ["| side | setting | rollouts/s | tokens/s |", "|---|---|---:|---:|"]
     lines += [_line(side, tried) for side in SIDES for tried in grids[side]]
     return "\n".join(lines)
+
+
+def _parts(jobs: dict[str, JobTimes]) -> str:
+    """Where the time of our jobs goes."""
+    lines = ["Medians over the timed steps of each side's last job:", "", *_header(list(jobs))]
+    names = dict.fromkeys(name for job in jobs.values() for name in job.parts)
+    for name in names:
+        values = [f"{job.parts[name]:,.4g}" if name in job.parts else "" for job in jobs.values()]
+        lines.append(f"| {name} | {' | '.join(values)} |")
+    return "\n".join(lines)
+
+
+def _header(columns: list[str]) -> list[str]:
+    return [f"| | {' | '.join(columns)} |", f"|---|{'---:|' * len(columns)}"]
 
 
 def _line(side: str, tried: Tried) -> str:

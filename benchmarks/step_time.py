@@ -11,7 +11,7 @@ from functools import partial
 from benchmarks import our_step, step_page, trl_runs
 from benchmarks.progress import Progress
 from benchmarks.results import Result, result
-from benchmarks.step_cases import CASES, ROUNDS, Case, StepTimes, together
+from benchmarks.step_cases import CASES, ROUNDS, Case, JobTimes, StepTimes, together
 from benchmarks.step_page import PIPELINED, SIDES, SYNCHRONOUS, TRL, Measured, Tried
 
 
@@ -79,7 +79,10 @@ def _measure_case(case: Case, progress: Progress) -> Measured:
             progress.say(_speed(parts[side][-1]))
     times = {side: together(of_side) for side, of_side in parts.items()}
     _check_lengths(case, times)
-    return Measured(case, times, grids)
+    jobs = {
+        side: last for side, of_side in parts.items() if isinstance(last := of_side[-1], JobTimes)
+    }
+    return Measured(case, times, grids, jobs)
 
 
 def _service(side: str) -> AbstractContextManager[None]:

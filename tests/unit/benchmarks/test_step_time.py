@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from benchmarks.our_step import (
     synchronous_grid,
     window,
 )
-from benchmarks.step_cases import CASES, Case, StepTimes, together
+from benchmarks.step_cases import CASES, Case, JobTimes, StepTimes, together
 from benchmarks.step_page import PIPELINED, SYNCHRONOUS, TRL, Measured, Tried, notes, rows
 from benchmarks.step_time import Contender, best
 from benchmarks.trl_runs import TrlError, TrlSetting, grid, last_words, time_trl
@@ -53,7 +54,7 @@ def test_the_fastest_setting_that_works_is_chosen() -> None:
 
 
 def test_the_goal_is_the_ratio_of_pipelined_to_trl() -> None:
-    found = Measured(CASE, {TRL: SLOW, SYNCHRONOUS: SLOW, PIPELINED: FAST}, grids={})
+    found = Measured(CASE, {TRL: SLOW, SYNCHRONOUS: SLOW, PIPELINED: FAST}, grids={}, jobs={})
     goal, figure, *_ = rows(found)
     assert goal.what == "small: pipelined over TRL"
     assert goal.value == pytest.approx(8 / 3)
@@ -61,7 +62,7 @@ def test_the_goal_is_the_ratio_of_pipelined_to_trl() -> None:
 
 
 def test_the_rows_have_the_parameters_that_the_model_counts_itself() -> None:
-    found = Measured(CASE, {TRL: SLOW, SYNCHRONOUS: SLOW, PIPELINED: FAST}, grids={})
+    found = Measured(CASE, {TRL: SLOW, SYNCHRONOUS: SLOW, PIPELINED: FAST}, grids={}, jobs={})
     (row,) = (row for row in rows(found) if row.what == "small: parameters")
     model = AutoModelForCausalLM.from_pretrained(CASE.model_folder())
     assert (row.value * 1e6, row.unit) == (model.num_parameters(), "million")
@@ -73,7 +74,7 @@ def test_a_setting_without_times_is_on_the_page_with_the_reason() -> None:
         Tried("static cache", "took longer than 900 s"),
         Tried("generate", SLOW),
     ]
-    found = Measured(CASE, {}, grids={TRL: tried, SYNCHRONOUS: [], PIPELINED: []})
+    found = Measured(CASE, {TRL: SLOW}, grids={TRL: tried, SYNCHRONOUS: [], PIPELINED: []}, jobs={})
     assert notes(found)[-1].splitlines()[-3:] == [
         "| TRL | vllm | does not work: `AttributeError: a \\| b` | |",
         "| TRL | static cache | took longer than 900 s | |",
@@ -130,13 +131,16 @@ def test_a_large_case_tries_few_settings_on_one_cold_step(case: Case) -> None:
         OurSetting(1, 1, 2_048, "keep"),
         OurSetting(1, 2, 2_048, "keep"),
     ]
-    assert "settings worth trying after the grid of the 10M case" in notes(_nothing_tried(case))[1]
+    said = (
+        "TRL's took 2 s: these grids are the settings worth trying after the grid of the 10M case"
+    )
+    assert said in notes(_slow_trl(case))[1]
 
 
 def test_the_full_grids_have_9_3_and_5_settings() -> None:
     case = CASES["10M"]
     assert (len(grid(case)), len(synchronous_grid(case)), len(pipelined_grid(case))) == (9, 3, 5)
-    assert "worth trying" not in notes(_nothing_tried(case))[1]
+    assert "worth trying" not in notes(_slow_trl(case))[1]
 
 
 def test_only_steps_of_a_pipelined_job_that_overlap_are_timed() -> None:
@@ -167,8 +171,31 @@ def test_a_job_asks_for_the_case_with_little_beside_its_steps() -> None:
 
 
 def test_step_times_are_those_of_the_reports() -> None:
-    report = StepReport(1, 1, 0, {"step": 2.5}, {"throughput/tokens_per_second": 400.0})
-    assert step_times([report], CASE) == StepTimes((2.5,), (1000,), 256)
+    reports = [
+        StepReport(
+            step,
+            step,
+            0,
+            {"update": 0.5, "step": seconds},
+            {"throughput/tokens_per_second": 400.0, "idle/learner_share": 0.5, "reward/mean": 1.0},
+        )
+        for step, seconds in ((1, 2.5), (2, 3.5))
+    ]
+    parts = {"update, s": 0.5, "step, s": 3.0, "idle/learner_share": 0.5}
+    assert step_times(reports, CASE) == JobTimes((2.5, 3.5), (1000, 1400), 256, parts)
+
+
+def test_where_the_time_of_a_job_went_is_on_the_page() -> None:
+    whole = JobTimes((1.0,), (100,), 8, {"update, s": 0.25, "idle/learner_share": 0.75})
+    part = JobTimes((1.0,), (100,), 8, {"update, s": 0.5})
+    jobs = {SYNCHRONOUS: whole, PIPELINED: part}
+    found = replace(_slow_trl(CASE), jobs=jobs)
+    assert notes(found)[2].splitlines()[2:] == [
+        "| | ours, synchronous | ours, pipelined |",
+        "|---|---:|---:|",
+        "| update, s | 0.25 | 0.5 |",
+        "| idle/learner_share | 0.75 |  |",
+    ]
 
 
 def test_both_sides_take_the_same_prompts_in_the_same_order(
@@ -185,5 +212,5 @@ def test_both_sides_take_the_same_prompts_in_the_same_order(
     assert answers == [stream.request(group).prompt.answer for group in range(64)]
 
 
-def _nothing_tried(case: Case) -> Measured:
-    return Measured(case, {}, {TRL: [], SYNCHRONOUS: [], PIPELINED: []})
+def _slow_trl(case: Case) -> Measured:
+    return Measured(case, {TRL: SLOW}, {TRL: [], SYNCHRONOUS: [], PIPELINED: []}, {})
