@@ -14,7 +14,9 @@ from rkd_online.metrics.sinks import read_reports
 from rkd_online.run.records import RunFolder
 from rkd_online.types import StepReport
 
-SETTING: Final = OurSetting(max_staleness=1, learner_threads=1, micro_batch_tokens=16_384)
+SETTING: Final = OurSetting(
+    max_staleness=1, generator_threads=1, learner_threads=1, micro_batch_tokens=16_384
+)
 WARM_UP, STEPS, DRAINED = 5, 30, 2
 
 

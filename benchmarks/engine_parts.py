@@ -86,8 +86,6 @@ def main() -> None:
 
 
 def _measure() -> dict[str, Any]:
-    import torch
-
     from benchmarks.our_step import OurSetting, job_spec
     from benchmarks.step_cases import CASES
     from rkd_online.inference.engine import Engine
@@ -95,9 +93,8 @@ def _measure() -> dict[str, Any]:
     from rkd_online.run.prompts import PromptStream
     from rkd_online.spec import JobSpec
 
-    torch.set_num_threads(1)
     case = CASES["small"]
-    spec = JobSpec.model_validate(job_spec(case, OurSetting(0, 1, 4_096), STEPS * ROUNDS))
+    spec = JobSpec.model_validate(job_spec(case, OurSetting(0, 1, 1, 4_096), STEPS * ROUNDS))
     with tempfile.TemporaryDirectory() as run:
         setup = prepare(Path(run), 1, spec, "file")
     prompts, parts = PromptStream(setup), Parts()

@@ -28,6 +28,7 @@ class OurSetting:
     """One point of the grid. A ``max_staleness`` of 0 is synchronous, more is pipelined."""
 
     max_staleness: int
+    generator_threads: int
     learner_threads: int
     micro_batch_tokens: int
     kv_on_update: Literal["recompute", "keep"] = "recompute"
@@ -36,31 +37,37 @@ class OurSetting:
     def words(self) -> str:
         """The setting on one line."""
         return (
-            f"max_staleness {self.max_staleness}; learner threads {self.learner_threads}, "
+            f"max_staleness {self.max_staleness}; generator threads {self.generator_threads}, "
+            f"learner threads {self.learner_threads}, "
             f"micro_batch_tokens {self.micro_batch_tokens:,}, kv_on_update {self.kv_on_update}"
         )
 
 
 def synchronous_grid(case: Case) -> list[OurSetting]:
-    """The learner has all threads, as it and the generator take turns."""
-    budgets = (16_384, 2_048) if case.thin_grid else (16_384, 4_096, 2_048)
-    return [OurSetting(0, THREADS, tokens) for tokens in budgets]
+    """Generator and learner take turns, so that each can have all threads."""
+    if case.thin_grid:
+        return [OurSetting(0, THREADS, THREADS, budget) for budget in (16_384, 2_048)]
+    return [
+        OurSetting(0, 1, THREADS, 16_384),
+        OurSetting(0, 1, THREADS, 2_048),
+        OurSetting(0, THREADS, THREADS, 2_048),
+    ]
 
 
 def pipelined_grid(case: Case) -> list[OurSetting]:
-    """The learner leaves a thread to the generator, or does not."""
+    """Generator and learner share the threads, or each has all and the system shares them out."""
     if case.thin_grid:
         return [
-            OurSetting(1, THREADS - 1, 2_048),
-            OurSetting(1, THREADS - 1, 2_048, "keep"),
-            OurSetting(1, THREADS, 2_048, "keep"),
+            OurSetting(1, 1, 1, 2_048, "keep"),
+            OurSetting(1, THREADS, THREADS, 2_048),
+            OurSetting(1, THREADS, THREADS, 2_048, "keep"),
         ]
     return [
-        OurSetting(1, THREADS - 1, 16_384),
-        OurSetting(1, THREADS - 1, 4_096),
-        OurSetting(1, THREADS - 1, 2_048),
-        OurSetting(1, THREADS - 1, 2_048, "keep"),
-        OurSetting(1, THREADS, 2_048, "keep"),
+        OurSetting(1, 1, 1, 16_384),
+        OurSetting(1, 1, 1, 2_048),
+        OurSetting(1, 1, 1, 2_048, "keep"),
+        OurSetting(1, THREADS, THREADS, 2_048),
+        OurSetting(1, THREADS, THREADS, 2_048, "keep"),
     ]
 
 
@@ -142,7 +149,11 @@ def job_spec(case: Case, setting: OurSetting, steps: int) -> dict[str, Any]:
         "checkpoint": {"every": steps},
         "precision": {"generator": case.precision, "learner": case.precision},
         "resources": {
-            "generator": {"kv_cache_mib": KV_CACHE_MIB, "max_sequences": case.rollouts},
+            "generator": {
+                "kv_cache_mib": KV_CACHE_MIB,
+                "max_sequences": case.rollouts,
+                "threads": setting.generator_threads,
+            },
             "learner": {"threads": setting.learner_threads},
         },
         "seed": SEED,

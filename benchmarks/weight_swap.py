@@ -82,6 +82,7 @@ async def _measure(size: str) -> dict[str, float]:
                 device="cpu",
                 precision="float32",
                 tensor_parallel=1,
+                threads=1,
                 transfer="file",
                 kv_on_update="recompute",
                 start_seconds=300.0,

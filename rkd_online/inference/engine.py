@@ -51,6 +51,7 @@ class Engine:
             lambda: _build(settings),
             model=settings.model,
             at_once=settings.max_sequences,
+            threads=settings.threads,
             start_timeout=settings.start_seconds,
         )
 
@@ -186,7 +187,8 @@ def _forget_prefixes(llm: LLMEngine) -> None:
     vLLM's own reset refuses while blocks are in use; eviction takes a block's name and not its use.
     """
     pool = llm.engine_core.engine_core.scheduler.kv_cache_manager.block_pool
-    pool.evict_blocks({block.block_id for block in pool.blocks})
+    named = {block.block_id for block in pool.blocks if block.block_hash is not None}
+    pool.evict_blocks(named | pool.cached_block_hashes_by_block.keys())
 
 
 def _scoring_params(last: int) -> SamplingParams:

@@ -22,6 +22,7 @@ from vllm.sampling_params import SamplingParams
 from vllm.v1.engine.llm_engine import LLMEngine
 
 from rkd_online.errors import ClusterError, ModelError
+from rkd_online.models.threads import use_threads
 
 T = TypeVar("T")
 
@@ -56,9 +57,16 @@ class EngineThread:
     """Starts the engine and steps it until ``close``."""
 
     def __init__(
-        self, build: Callable[[], LLMEngine], *, model: Path, at_once: int, start_timeout: float
+        self,
+        build: Callable[[], LLMEngine],
+        *,
+        model: Path,
+        at_once: int,
+        threads: int,
+        start_timeout: float,
     ) -> None:
         self._build = build
+        self._threads = threads
         self._at_once = at_once
         self._commands: queue.SimpleQueue[_Operation | None] = queue.SimpleQueue()
         self._waiting: deque[EngineRequest] = deque()
@@ -132,6 +140,7 @@ class EngineThread:
             ) from error
 
     def _main(self) -> None:
+        use_threads(self._threads)
         try:
             with ONE_AT_A_TIME:
                 engine = self._build()

@@ -11,7 +11,8 @@ from rkd_online.weights.transfer import Transfer
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
     """What an engine is started with. ``end_token_ids`` end a completion. ``kv_on_update`` is what
-    sequences in flight do with their keys and values when weights change. An engine that has not
+    sequences in flight do with their keys and values when weights change. ``threads`` are those of
+    tensor operations on CPU. An engine that has not
     loaded its model within ``start_seconds`` is an error."""
 
     model: Path
@@ -22,6 +23,7 @@ class EngineSettings:
     device: Literal["cpu", "cuda"]
     precision: Precision
     tensor_parallel: int
+    threads: int
     transfer: Transfer
     kv_on_update: Literal["recompute", "keep"]
     start_seconds: float

@@ -15,6 +15,7 @@ from rkd_online.learning.schedule import learning_rate
 from rkd_online.learning.update import PolicyUpdate
 from rkd_online.models.completion_model import CompletionModel
 from rkd_online.models.load import load_causal_lm
+from rkd_online.models.threads import use_threads
 from rkd_online.spec.algorithm import Algorithm
 from rkd_online.spec.precision import Precision
 from rkd_online.spec.training import OptimizerSpec
@@ -48,8 +49,7 @@ class PolicyLearner:
         ranks: Ranks,
         precision: Precision = "float32",
     ) -> None:
-        # Without effect beside an in-process vLLM, which replaces it: one thread there.
-        torch.set_num_threads(threads)
+        use_threads(threads)
         self.model = load_causal_lm(model, dtype=torch.float32, device=device)
         self.ranks = ranks
         self._statistics = CompletionModel(

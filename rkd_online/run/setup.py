@@ -34,18 +34,31 @@ class JobSetup:
     def generator_settings(self, model: Path) -> EngineSettings:
         """An engine that samples ``model``, the policy or the teacher."""
         generator = self.spec.resources.generator
-        return self._engine(model, self.spec.precision.generator, generator.tensor_parallel)
+        return self._engine(
+            model,
+            precision=self.spec.precision.generator,
+            tensor_parallel=generator.tensor_parallel,
+            threads=generator.threads,
+        )
 
     def teacher_settings(self, model: Path, scorer: VllmScorer) -> EngineSettings:
         """An engine that scores with the teacher."""
-        return self._engine(model, self.spec.precision.scorer, scorer.tensor_parallel)
+        return self._engine(
+            model,
+            precision=self.spec.precision.scorer,
+            tensor_parallel=scorer.tensor_parallel,
+            threads=self.spec.resources.scorer.threads,
+        )
 
-    def _engine(self, model: Path, precision: Precision, tensor_parallel: int) -> EngineSettings:
+    def _engine(
+        self, model: Path, *, precision: Precision, tensor_parallel: int, threads: int
+    ) -> EngineSettings:
         resources = self.spec.resources
         return EngineSettings(
             model=model,
             precision=precision,
             tensor_parallel=tensor_parallel,
+            threads=threads,
             end_token_ids=self.end_token_ids,
             context_length=self.context_length,
             max_sequences=resources.generator.max_sequences,

@@ -81,8 +81,9 @@ def _load(model: Path, device: str, threads: int, precision: Precision) -> "Comp
 
     from rkd_online.models.completion_model import CompletionModel
     from rkd_online.models.load import load_causal_lm
+    from rkd_online.models.threads import use_threads
 
-    torch.set_num_threads(threads)
+    use_threads(threads)
     loaded = load_causal_lm(model, dtype=torch.float32, device=device)
     return CompletionModel(loaded, precision=precision)
 

@@ -6,7 +6,7 @@ from typing import Final
 from rkd_online.spec.job import JobSpec
 from rkd_online.spec.model_files import BYTES, ModelFiles, read_model
 from rkd_online.spec.references import is_hub_reference, resolve_model
-from rkd_online.spec.resources import WorkerResources
+from rkd_online.spec.resources import GeneratorResources, WorkerResources
 from rkd_online.spec.task import (
     ChainSumTask,
     ChatPrompt,
@@ -152,15 +152,15 @@ def _actors(spec: JobSpec) -> list[str]:
     gpus = sum(count * worker.gpus for count, worker in counted)
     precision = spec.precision
     return [
-        f"{generator.count} x generator: {generator.cpus:g} CPU, {generator.gpus:g} GPU, "
-        f"{precision.generator}, {_cache(spec)}",
+        f"{generator.count} x generator: {_worker(generator)}, {precision.generator}, "
+        f"{_cache(spec)}",
         f"{scorer.count} x scorer: {_worker(scorer)}, {precision.scorer}",
         f"{learner.ranks} x learner rank: {_worker(learner)}, {precision.learner}",
         f"together {cpus:g} CPU and {gpus:g} GPU, computing on {resources.device}",
     ]
 
 
-def _worker(worker: WorkerResources) -> str:
+def _worker(worker: WorkerResources | GeneratorResources) -> str:
     return f"{worker.cpus:g} CPU, {worker.gpus:g} GPU, tensor threads {worker.threads}"
 
 

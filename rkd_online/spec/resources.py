@@ -55,6 +55,9 @@ class GeneratorResources(SpecModel):
     """Memory of each engine's key-value cache, in MiB."""
     max_sequences: PositiveInt = 256
     """Sequences that one engine decodes at once."""
+    threads: PositiveInt = 1
+    """Threads of its tensor operations on CPU: a large model gains by more than one while the
+    learner waits, a small one only waits for them."""
     tensor_parallel: PositiveInt = 1
     """GPUs that the policy is split over, in each generator."""
 

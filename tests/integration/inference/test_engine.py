@@ -2,6 +2,7 @@
 architecture that keeps its embedding elsewhere."""
 
 import asyncio
+import os
 import queue
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -106,6 +107,7 @@ def pair(
             device="cpu",
             precision="float32",
             tensor_parallel=1,
+            threads=2,
             transfer="file",
             kv_on_update="recompute",
             start_seconds=60.0,
@@ -114,6 +116,13 @@ def pair(
     model = AutoModelForCausalLM.from_pretrained(folder / "model", dtype=torch.float32).eval()
     yield Pair(engine, model, folder)
     engine.close()
+
+
+def test_the_engine_has_the_threads_that_it_was_given(pair: Pair) -> None:
+    """More than the one that its process starts with."""
+    assert os.environ["OMP_NUM_THREADS"] == "1"
+    threads = pair.engine._thread.call(lambda llm: torch.get_num_threads()).result(60)
+    assert threads == 2
 
 
 def probe_difference(pair: Pair, version: int) -> float:

@@ -26,7 +26,7 @@ def test_an_engine_that_does_not_start_is_named_and_shut_down_once_it_has() -> N
     with pytest.raises(
         ClusterError, match=r"of /models/large did not start within 0\.1 s: its wei"
     ):
-        EngineThread(build, model=MODEL, at_once=1, start_timeout=0.1)
+        EngineThread(build, model=MODEL, at_once=1, threads=1, start_timeout=0.1)
     assert not shut_down.is_set()
     loaded.set()
     assert shut_down.wait(60)
@@ -37,4 +37,4 @@ def test_the_error_of_a_start_that_fails_comes_as_it_is() -> None:
         raise TimeoutError("no answer from the rendezvous")
 
     with pytest.raises(TimeoutError, match="no answer from the rendezvous"):
-        EngineThread(build, model=MODEL, at_once=1, start_timeout=60.0)
+        EngineThread(build, model=MODEL, at_once=1, threads=1, start_timeout=60.0)

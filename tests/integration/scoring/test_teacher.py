@@ -83,6 +83,7 @@ def case(
             device="cpu",
             precision="float32",
             tensor_parallel=1,
+            threads=1,
             transfer="file",
             kv_on_update="recompute",
             start_seconds=60.0,

@@ -31,7 +31,9 @@ SLOW = StepTimes(seconds=(2.0, 4.0, 2.0), tokens=(100, 100, 120), rollouts=8)
 FAST = StepTimes(seconds=(1.0, 1.0), tokens=(100, 100), rollouts=8)
 CASE = CASES["small"]
 LARGE = [case for name, case in CASES.items() if name.startswith("100M")]
-SETTING = OurSetting(max_staleness=1, learner_threads=1, micro_batch_tokens=4096)
+SETTING = OurSetting(
+    max_staleness=1, generator_threads=1, learner_threads=1, micro_batch_tokens=4096
+)
 
 
 def test_rates_are_over_all_steps_and_of_the_median_step() -> None:
@@ -125,11 +127,11 @@ def test_a_large_case_tries_few_settings_on_one_cold_step(case: Case) -> None:
         ("vllm", 4),
         ("vllm with unpacked weights", 4),
     ]
-    assert synchronous_grid(case) == [OurSetting(0, 2, 16_384), OurSetting(0, 2, 2_048)]
+    assert synchronous_grid(case) == [OurSetting(0, 2, 2, 16_384), OurSetting(0, 2, 2, 2_048)]
     assert pipelined_grid(case) == [
-        OurSetting(1, 1, 2_048, "recompute"),
-        OurSetting(1, 1, 2_048, "keep"),
-        OurSetting(1, 2, 2_048, "keep"),
+        OurSetting(1, 1, 1, 2_048, "keep"),
+        OurSetting(1, 2, 2, 2_048, "recompute"),
+        OurSetting(1, 2, 2, 2_048, "keep"),
     ]
     said = (
         "TRL's took 2 s: these grids are the settings worth trying after the grid of the 10M case"
@@ -144,9 +146,9 @@ def test_the_full_grids_have_9_3_and_5_settings() -> None:
 
 
 def test_only_steps_of_a_pipelined_job_that_overlap_are_timed() -> None:
-    assert window(OurSetting(0, 2, 2_048), warmup=0, steps=1) == (slice(0, 1), 1)
-    assert window(OurSetting(1, 1, 2_048), warmup=0, steps=1) == (slice(1, 2), 4)
-    assert window(OurSetting(2, 1, 2_048), warmup=3, steps=6) == (slice(3, 9), 12)
+    assert window(OurSetting(0, 1, 2, 2_048), warmup=0, steps=1) == (slice(0, 1), 1)
+    assert window(OurSetting(1, 1, 1, 2_048), warmup=0, steps=1) == (slice(1, 2), 4)
+    assert window(OurSetting(2, 1, 1, 2_048), warmup=3, steps=6) == (slice(3, 9), 12)
 
 
 def test_every_case_is_a_benchmark_of_its_own() -> None:

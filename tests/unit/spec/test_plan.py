@@ -53,7 +53,7 @@ def test_a_model_of_the_hub_is_named_without_numbers() -> None:
 
 def test_the_plan_says_how_old_rollouts_may_be_and_counts_all_workers() -> None:
     resources = {
-        "generator": {"count": 2},
+        "generator": {"count": 2, "threads": 4},
         "scorer": {"count": 3, "cpus": 0.5},
         "learner": {"ranks": 4, "cpus": 2},
     }
@@ -62,7 +62,7 @@ def test_the_plan_says_how_old_rollouts_may_be_and_counts_all_workers() -> None:
     plan = describe_plan(spec)
     for fact in (
         "sampling and updates at the same time: rollouts at most 2 weight versions old, 3 steps'",
-        "2 x generator: 1 CPU, 0 GPU, bfloat16, KV cache",
+        "2 x generator: 1 CPU, 0 GPU, tensor threads 4, bfloat16, KV cache",
         "3 x scorer: 0.5 CPU, 0 GPU, tensor threads 1, float32",
         "4 x learner rank: 2 CPU, 0 GPU, tensor threads 1, bfloat16",
         "together 11.5 CPU and 0 GPU, computing on cpu",
