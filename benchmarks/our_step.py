@@ -58,15 +58,15 @@ def pipelined_grid(case: Case) -> list[OurSetting]:
     """Generator and learner share the threads, or each has all and the system shares them out."""
     if case.thin_grid:
         return [
-            OurSetting(1, 1, 1, 2_048, "keep"),
-            OurSetting(1, THREADS, THREADS, 2_048),
+            OurSetting(1, 1, THREADS, 2_048),
+            OurSetting(1, 1, THREADS, 2_048, "keep"),
             OurSetting(1, THREADS, THREADS, 2_048, "keep"),
         ]
     return [
         OurSetting(1, 1, 1, 16_384),
         OurSetting(1, 1, 1, 2_048),
         OurSetting(1, 1, 1, 2_048, "keep"),
-        OurSetting(1, THREADS, THREADS, 2_048),
+        OurSetting(1, 1, THREADS, 2_048, "keep"),
         OurSetting(1, THREADS, THREADS, 2_048, "keep"),
     ]
 

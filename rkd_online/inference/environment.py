@@ -17,6 +17,8 @@ COMMON = {
 CPU_ONLY = {
     # More OpenMP threads than free cores make every small matrix product wait for a busy core.
     "OMP_NUM_THREADS": "1",
+    # A thread that spins while it waits for its siblings takes the core that they wait for.
+    "OMP_WAIT_POLICY": "passive",
     # Log-prob ranks would otherwise be compiled at the first request, which takes 12 s and more.
     "TORCHDYNAMO_DISABLE": "1",
 }
