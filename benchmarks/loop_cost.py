@@ -34,16 +34,17 @@ from rkd_online.types import (
 )
 from rkd_online.weights.publisher import WeightPublisher
 
-GENERATORS, GROUP, TOKENS, STEPS = 1000, 8, 32, 4
+GENERATORS, GROUP, TOKENS, STEPS = 1000, 8, 32, 8
 ROLLOUTS = (12_800, 102_400)
 PROMPT = PromptItem("p", "train", 0, token_ids(range(100, 116)), "3", "task", "easy")
 
 
 class Instant:
-    """Every role of a run, without any work. All generators share one version."""
+    """Any role of a run, without any work."""
 
     def __init__(self) -> None:
         self.version: WeightVersion = 0
+        self._learned: WeightVersion = 0
         self._ids = token_ids(range(TOKENS))
         self._logprobs = logprobs([-1.0] * TOKENS)
 
@@ -73,20 +74,21 @@ class Instant:
         return await self.score(group)
 
     async def update(self, batch: TrainingBatch) -> UpdateResult:
-        self.version = batch.step
+        self._learned = batch.step
         old = tuple(row.sampler_logprobs for row in batch.rows)
         return UpdateResult(batch.step, {}, old)
 
     async def publish(self) -> PublishedWeights:
-        return PublishedWeights(self.version, "nowhere", "", self._logprobs)
+        return PublishedWeights(self._learned, "nowhere", "", self._logprobs)
 
     async def load_weights(self, weights: PublishedWeights) -> Logprobs:
+        self.version = weights.version
         return self._logprobs
 
     async def save(self, folder: Path, progress: Progress) -> None: ...
 
     async def restore(self, folder: Path) -> WeightVersion:
-        return self.version
+        return self._learned
 
     async def work(self) -> WorkLog:
         return WorkLog((), "one", 0.0)
@@ -138,23 +140,26 @@ def measure() -> Result:
 
 
 def _milliseconds(rollouts: int) -> float:
-    """Of a rollout, in a run of ``STEPS`` steps with a staleness of 1."""
+    """Of a rollout, in a run of ``STEPS`` steps with a staleness of 1: swaps, reports and all."""
     spec = _job(rollouts // GROUP // STEPS)
     instant, nothing = Instant(), Nothing()
     with tempfile.TemporaryDirectory() as folder:
-        workers = [Instant() for _ in range(GENERATORS)]
+        generators = [Instant() for _ in range(GENERATORS)]
+        workers = {f"generator:{index}": one for index, one in enumerate(generators)}
         roles = Roles(
             prompts=instant,
-            generators=GeneratorPool([instant, *workers[1:]]),
+            generators=GeneratorPool(generators),
             scorers=ScorerPool([instant]),
             learner=instant,
             publisher=WeightPublisher(
-                instant, [instant], precision="float32", timeout_seconds=60.0
+                instant, generators, precision="float32", timeout_seconds=60.0
             ),
             records=AttemptFolder(Path(folder)),
             validation=nothing,
             checkpoints=nothing,
-            reporter=StepReporter({"learner:0": instant}, nothing, nothing, correct_at=1.0),
+            reporter=StepReporter(
+                workers | {"learner:0": instant}, nothing, nothing, correct_at=1.0
+            ),
         )
         started = time.perf_counter()
         asyncio.run(train(roles, spec, Progress(0, 0, ())))
@@ -170,7 +175,7 @@ def _job(prompts: int) -> JobSpec:
             "teacher": {"model": "zoo:chain-sum/teacher"},
             "task": {"type": "chain_sum"},
             "algorithm": {"type": "rlad"},
-            "rollout": {"prompts_per_step": prompts, "group_size": GROUP, "max_staleness": 32},
+            "rollout": {"prompts_per_step": prompts, "group_size": GROUP, "max_staleness": 1},
             "steps": STEPS,
         }
     )

@@ -109,9 +109,11 @@ async def _run(folder: RunFolder, number: int, control: ControlPlaneSink) -> "Re
     sink = Sinks([metrics, control, RayMetricsSink(job)])
     try:
         await work.start(setup)
-        return await run_attempt(Attempt(setup, prompts, work, folder, sink, resume))
+        try:
+            return await run_attempt(Attempt(setup, prompts, work, folder, sink, resume))
+        finally:
+            await work.close()
     finally:
-        await work.close()
         metrics.close()
 
 

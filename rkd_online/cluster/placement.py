@@ -1,6 +1,7 @@
 """Room for a job's actors: all of it or none, with the arithmetic when there is none."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import ray
@@ -44,9 +45,9 @@ async def reserve(resources: Resources, job: str, timeout: float) -> Placement:
     for longer than ``timeout`` seconds.
     """
     wanted = bundles(resources)
-    check_fits(wanted, ray.cluster_resources())
     # Weights that travel as files lie in one node's shared memory.
     one_node = transfer_for(resources) == "file"
+    check_fits(wanted, [node["Resources"] for node in ray.nodes() if node["Alive"]], one_node)
     strategy = "STRICT_PACK" if one_node else "PACK"
     group = placement_group(list(wanted), strategy=strategy, name=f"rkd:{job}")
     if not await asyncio.to_thread(group.wait, timeout):
@@ -60,15 +61,21 @@ async def reserve(resources: Resources, job: str, timeout: float) -> Placement:
     return Placement(group, wanted)
 
 
-def check_fits(wanted: tuple[Bundle, ...], total: dict[str, float]) -> None:
-    """Refuse a job that the whole cluster, empty, could not hold."""
+def check_fits(
+    wanted: tuple[Bundle, ...], nodes: Sequence[Mapping[str, float]], one_node: bool
+) -> None:
+    """Refuse a job that the whole cluster, empty, could not hold; one of ``one_node`` is measured
+    against the node with the most."""
     for name in ("CPU", "GPU"):
         parts = [bundle.get(name, 0.0) for bundle in wanted]
-        if sum(parts) > total.get(name, 0.0):
+        offered = [node.get(name, 0.0) for node in nodes]
+        room = max(offered, default=0.0) if one_node else sum(offered)
+        if sum(parts) > room:
+            where = "on one node, of which the largest" if one_node else "and the cluster"
             raise ClusterError(
                 f"the job needs {sum(parts):g} {name} ({' + '.join(f'{part:g}' for part in parts)} "
-                f"for learner, scorers and generators), the cluster has {total.get(name, 0.0):g}: "
-                "lower resources.*.cpus / gpus or .count, or add nodes"
+                f"for learner ranks, scorers and generators) {where} has {room:g}: lower "
+                "resources.*.cpus, .gpus, .count or .ranks, or add nodes"
             )
 
 

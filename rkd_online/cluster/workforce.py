@@ -11,7 +11,6 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 from rkd_online.cluster.actors import GeneratorActor, LearnerActor, ScorerActor
 from rkd_online.cluster.placement import Bundle, Placement, reserve
 from rkd_online.cluster.roles import ActorGenerator, ActorLearner, ActorScorer
-from rkd_online.errors import ClusterError
 from rkd_online.inference.environment import engine_environment
 from rkd_online.run.setup import JobSetup
 from rkd_online.spec.job import JobSpec
@@ -47,8 +46,16 @@ class RayWorkforce:
         ]
 
     async def start(self, setup: JobSetup) -> None:
-        """Wait until every model is loaded, side by side, and weights can flow."""
+        """Wait until every model is loaded, side by side, and weights can flow; all actors end
+        where one cannot start."""
         self._setup = setup
+        try:
+            await self._build(setup)
+        except BaseException:
+            self.kill()
+            raise
+
+    async def _build(self, setup: JobSetup) -> None:
         ranks = len(self.learners)
         meeting_point = await self.learners[0].meeting_point() if ranks > 1 else ""
         await asyncio.gather(
@@ -80,8 +87,9 @@ class RayWorkforce:
         """End all actors and give their room back; the learner first removes what it published."""
         try:
             await asyncio.gather(*(learner.close() for learner in self.learners))
-        except ClusterError as error:
-            # It died or hangs, which is known by now: its files go with the next attempt.
+        except Exception as error:
+            # Whatever it is, it must not take the place of what the attempt made or met: the files
+            # go with the next attempt.
             log.warning("the learner did not remove its weight files: %s", error)
         finally:
             self.kill()
@@ -107,7 +115,6 @@ class RayWorkforce:
             name=name,
             num_cpus=reserved["CPU"],
             num_gpus=reserved.get("GPU", 0),
-            max_concurrency=64,
             scheduling_strategy=PlacementGroupSchedulingStrategy(
                 placement_group=self._placement.group, placement_group_bundle_index=bundle
             ),

@@ -41,6 +41,9 @@ URGENT_SEQUENCES = 4
 NO_GROUP = -1
 """The group of a request that nobody aborts."""
 
+STARTS_TRANSFER = "start_weight_update"
+"""The verb from which on an engine's layers are not what samples a version, until the commit."""
+
 
 class Engine:
     """One in-process vLLM engine."""
@@ -111,10 +114,9 @@ class Engine:
         await asyncio.wrap_future(self._thread.call(partial(self._swap, path, version)))
 
     async def transfer(self, verb: str, *args: dict[str, Any]) -> None:
-        """One verb of vLLM's weight-transfer protocol, sent by the learner's end of it."""
-        await asyncio.wrap_future(
-            self._thread.call(lambda llm: llm.collective_rpc(verb, args=args))
-        )
+        """One verb of vLLM's weight-transfer protocol, sent by the learner's end of it. From the
+        verb that starts an update until ``commit`` the engine takes no step."""
+        await asyncio.wrap_future(self._thread.call(partial(self._transfer, verb, args)))
 
     async def commit(self, version: WeightVersion) -> None:
         """Count what was transferred as ``version`` and forget what older weights computed."""
@@ -125,10 +127,16 @@ class Engine:
         self._thread.close()
 
     def _swap(self, path: Path, version: WeightVersion, llm: LLMEngine) -> None:
-        llm.collective_rpc("start_weight_update")
+        llm.collective_rpc(STARTS_TRANSFER)
         llm.collective_rpc("update_weights", args=({"path": str(path)},))
         llm.collective_rpc("finish_weight_update")
         self._commit(version, llm)
+
+    def _transfer(self, verb: str, args: tuple[dict[str, Any], ...], llm: LLMEngine) -> None:
+        if verb == STARTS_TRANSFER:
+            # A step would meet empty layers, and later sample new weights under the old version.
+            self._thread.hold()
+        llm.collective_rpc(verb, args=args)
 
     def _commit(self, version: WeightVersion, llm: LLMEngine) -> None:
         llm.set_weight_version(str(version))
@@ -136,6 +144,7 @@ class Engine:
             llm.reset_prefix_cache(reset_running_requests=True)
         else:
             _forget_prefixes(llm)
+        self._thread.release()
 
     def _sampling_params(self, request: SamplingRequest, seed: int) -> SamplingParams:
         return SamplingParams(
@@ -154,16 +163,27 @@ class Engine:
 
 def _build(settings: EngineSettings) -> LLMEngine:
     register_file_backend()
-    args = EngineArgs(
+    engine = LLMEngine.from_engine_args(engine_args(settings), enable_multiprocessing=False)
+    engine.set_weight_version(str(LOADED))
+    return engine
+
+
+def engine_args(settings: EngineSettings) -> EngineArgs:
+    """What vLLM is told of an engine."""
+    return EngineArgs(
         model=str(settings.model),
         skip_tokenizer_init=True,
         generation_config="vllm",
         dtype=settings.precision,
         tensor_parallel_size=settings.tensor_parallel,
+        # In a Ray actor vLLM would choose Ray, and refuse one bundle with several GPUs.
+        distributed_executor_backend="mp" if settings.tensor_parallel > 1 else None,
         enforce_eager=settings.device == "cpu",
         max_model_len=settings.context_length,
         max_num_seqs=settings.max_sequences + URGENT_SEQUENCES,
         scheduling_policy="priority",
+        # Else a batch is in flight at a swap, and its tokens would be marked with the new version.
+        async_scheduling=False,
         block_size=CPU_BLOCK_TOKENS if settings.device == "cpu" else None,
         # A prompt in pieces makes vLLM rewind each seeded generator, which CPU generators cannot.
         enable_chunked_prefill=False,
@@ -176,9 +196,6 @@ def _build(settings: EngineSettings) -> LLMEngine:
         disable_log_stats=True,
         use_tqdm_on_load=False,
     )
-    engine = LLMEngine.from_engine_args(args, enable_multiprocessing=False)
-    engine.set_weight_version(str(LOADED))
-    return engine
 
 
 def _forget_prefixes(llm: LLMEngine) -> None:

@@ -1,10 +1,11 @@
 """One thread that owns a vLLM engine: it steps, and every other operation runs between two steps.
 
 Consumes commands from a queue; produces finished outputs through each request's callback. While
-nothing runs it waits for the next command. At most ``at_once`` requests are in the engine, the
-others wait here in their order, so that an urgent request never waits for them. A request that vLLM
-refuses fails alone; any other error ends the thread and fails every pending and later command with
-that error. The engines of one process take turns.
+nothing runs, or an operation holds it, it waits for the next command. At most ``at_once`` requests
+are in the engine, the others wait here in their order, so that an urgent request never waits for
+them. A request that vLLM refuses fails alone; any other error ends the thread and fails every
+pending and later command with that error. A command that is cancelled before its turn is left out.
+The engines of one process take turns.
 """
 
 import queue
@@ -72,6 +73,7 @@ class EngineThread:
         self._waiting: deque[EngineRequest] = deque()
         self._running: dict[str, EngineRequest] = {}
         self._next_id = 0
+        self._held = False
         self._failure: BaseException | None = None
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._main, name="rkd-engine", daemon=True)
@@ -119,6 +121,14 @@ class EngineThread:
 
         return self.call(forget)
 
+    def hold(self) -> None:
+        """Take no step until ``release``; operations go on. To be called by an operation."""
+        self._held = True
+
+    def release(self) -> None:
+        """Step again after this operation, which calls it; without a hold nothing changes."""
+        self._held = False
+
     def close(self, timeout: float = 30.0) -> None:
         """Stop stepping and shut the engine down."""
         self._commands.put(None)
@@ -157,22 +167,17 @@ class EngineThread:
             self._fail(error)
 
     def _run_commands(self, engine: LLMEngine) -> bool:
-        """Run what is queued, waiting while there is nothing to step; False at the end."""
+        """Run what is queued, waiting while it is held or has nothing to step; False at the end."""
         while True:
             idle = not self._waiting and not engine.has_unfinished_requests()
             try:
-                command = self._commands.get(block=idle)
+                command = self._commands.get(block=idle or self._held)
             except queue.Empty:
                 return True
             if command is None:
                 return False
-            try:
-                with ONE_AT_A_TIME:
-                    result = command.run(engine)
-                command.result.set_result(result)
-            except BaseException as error:
-                command.result.set_exception(error)
-                raise
+            if command.result.set_running_or_notify_cancel():
+                _run(command, engine)
 
     def _fill(self, engine: LLMEngine) -> None:
         while self._waiting and len(self._running) < self._at_once:
@@ -205,8 +210,18 @@ class EngineThread:
         self._waiting.clear()
         while not self._commands.empty():
             command = self._commands.get()
-            if command is not None:
+            if command is not None and command.result.set_running_or_notify_cancel():
                 command.result.set_exception(error)
+
+
+def _run(command: _Operation, engine: LLMEngine) -> None:
+    try:
+        with ONE_AT_A_TIME:
+            result = command.run(engine)
+    except BaseException as error:
+        command.result.set_exception(error)
+        raise
+    command.result.set_result(result)
 
 
 def _refusal(request: EngineRequest, error: VLLMClientError) -> ModelError:

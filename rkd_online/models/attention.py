@@ -157,7 +157,7 @@ def flex_packed_attention(
 ) -> Tensor:
     """The same through FlexAttention, whose kernels leave out what no query sees.
 
-    No test runs it on a GPU; on CPU it is compared with the tiles.
+    No test runs it on a GPU, so none compiles it or its mask; on CPU it is compared with the tiles.
     """
     if window not in at.blocks:
         at.blocks[window] = _block_mask(at.batch.places, window)
@@ -181,6 +181,13 @@ def _compiled() -> Any:
     return torch.compile(flex_attention, dynamic=True)
 
 
+@cache
+def _compiled_mask() -> Any:
+    return torch.compile(create_block_mask, dynamic=True)
+
+
+# With gradients and without, the compiler would make it twice.
+@torch.no_grad()
 def _block_mask(places: Places, window: int | None) -> BlockMask:
     prompts, siblings, positions = places
 
@@ -190,8 +197,12 @@ def _block_mask(places: Places, window: int | None) -> BlockMask:
         found = (prompts[key] == prompts[query]) & mine & (distance >= 0)
         return found if window is None else found & (distance < window)
 
-    length = len(positions)
-    return create_block_mask(seen, None, None, length, length, device=str(positions.device))
+    length, device = len(positions), positions.device
+    # Uncompiled it makes tensors [L, L] first, some of int64.
+    create = _compiled_mask() if device.type == "cuda" else create_block_mask
+    found = create(seen, None, None, length, length, device=str(device))
+    assert isinstance(found, BlockMask)
+    return found
 
 
 def _soft_cap(cap: float) -> Any:

@@ -62,6 +62,7 @@ async def train(roles: Roles, spec: JobSpec, progress: Progress) -> None:
     generators have it, before the step is recorded; a checkpoint's time belongs to the step after
     it."""
     pipeline = Pipeline(roles.prompts, roles.generators, roles.scorers, spec, progress)
+    await roles.reporter.start()
     pipeline.sample_with(progress.step)
     clock = StageClock()
     try:

@@ -2,8 +2,8 @@
 
 Groups are asked for as far ahead as their staleness allows, which also bounds memory: at most
 ``max_staleness`` + 1 steps' groups are anywhere between prompt and learner. A group goes to scoring
-the moment it ends. One that is too old or late is dropped and counted, and the next prompt takes
-its place.
+the moment it ends. One that is too old is dropped and counted, and so are those that keep a step
+waiting while no group ends; the next prompts take their places.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from rkd_online.run.stages import StageClock
 from rkd_online.spec.job import JobSpec
 from rkd_online.types import (
     Progress,
+    Rollout,
     RolloutGroup,
     SamplingRequest,
     ScoredGroup,
@@ -57,8 +58,8 @@ class Pipeline:
         self._next_group = progress.next_group
         self._open: set[int] = set()
         """Groups that were asked for and neither handed out nor dropped."""
-        self._late_at: dict[int, float] = {}
-        """Those of them that are not scored, the first to be late first, by the monotonic clock."""
+        self._quiet_since = 0.0
+        """When a group ended last, or the step began to wait, by the monotonic clock."""
         self._sampled_at: dict[int, float] = {}
         """In seconds since the epoch, as the spans of all roles are."""
         self._scored: dict[int, ScoredGroup] = {}
@@ -79,8 +80,10 @@ class Pipeline:
         generator or scorer raised.
         """
         started, size = time.time(), self._rollout.prompts_per_step
-        ends = time.monotonic() + self._rollout.timeout_seconds
-        self._drop("stale", [key for key, group in self._scored.items() if self._too_old(group)])
+        self._quiet_since = time.monotonic()
+        ends = self._quiet_since + self._rollout.timeout_seconds
+        scored = self._scored.items()
+        self._drop("stale", [key for key, one in scored if self._too_old(_rollouts(one))])
         while len(self._scored) < size or not self._arrivals.empty():
             await self._arrival(ends)
         chosen = sorted(self._scored)[:size]
@@ -117,9 +120,7 @@ class Pipeline:
         room = (admitted - self._learned) * per_step - len(self._open)
         groups = [self._take_group() for _ in range(room)]
         if groups:
-            late = time.monotonic() + self._rollout.group_timeout_seconds
             self._open.update(groups)
-            self._late_at |= dict.fromkeys(groups, late)
             self._start(self._sample, [self._prompts.request(group) for group in groups])
 
     def _take_group(self) -> int:
@@ -130,7 +131,12 @@ class Pipeline:
 
     async def _sample(self, requests: Sequence[SamplingRequest]) -> None:
         async for group in self._generators.sample(requests):
-            if group.group_id in self._open:
+            if group.group_id not in self._open:
+                continue
+            self._quiet_since = time.monotonic()
+            if self._too_old(group.rollouts):
+                self._drop("stale", [group.group_id])
+            else:
                 self._sampled_at[group.group_id] = time.time()
                 self._start(self._score, group)
 
@@ -149,8 +155,8 @@ class Pipeline:
             self._arrivals.put_nowait(error)
 
     async def _arrival(self, ends: float) -> None:
-        """Wait until a group is scored, or late; at ``ends`` the step is."""
-        late = next(iter(self._late_at.values()), ends)
+        """Wait until a group is scored, or some are late; at ``ends`` the step is."""
+        late = self._late_at() if self._missing() else ends
         try:
             async with asyncio.timeout(min(ends, late) - time.monotonic()):
                 arrival = await self._arrivals.get()
@@ -159,11 +165,9 @@ class Pipeline:
             return
         if isinstance(arrival, Exception):
             raise arrival
-        if arrival.group_id in self._open:
-            del self._late_at[arrival.group_id]
-            self._scored[arrival.group_id] = arrival
-            if self._too_old(arrival):
-                self._drop("stale", [arrival.group_id])
+        self._scored[arrival.group_id] = arrival
+        if self._too_old(_rollouts(arrival)):
+            self._drop("stale", [arrival.group_id])
 
     async def _give_up(self, ends: float) -> None:
         """On the groups that are late; when the whole step is, on the attempt."""
@@ -175,13 +179,23 @@ class Pipeline:
                 f"groups: of {len(self._open)} asked for, {len(self._sampled_at)} were sampled and "
                 f"{len(self._scored)} scored; raise rollout.timeout_seconds or sample less per step"
             )
-        late = [group for group, limit in self._late_at.items() if limit <= now]
-        await self._generators.abort(late)
-        self._drop("late", late)
+        if now >= self._late_at():
+            late = self._missing()
+            self._quiet_since = now
+            self._drop("late", late)
+            await self._generators.abort(late)
 
-    def _too_old(self, group: ScoredGroup) -> bool:
+    def _late_at(self) -> float:
+        return self._quiet_since + self._rollout.group_timeout_seconds
+
+    def _missing(self) -> list[int]:
+        """The groups that the step still needs sampled: those asked for first, which generators
+        work on first."""
+        needed = self._rollout.prompts_per_step - len(self._sampled_at)
+        return sorted(self._open - self._sampled_at.keys())[: max(needed, 0)]
+
+    def _too_old(self, rollouts: Sequence[Rollout]) -> bool:
         """For the next update, whose learner has learned from all batches so far."""
-        rollouts = [scored.rollout for scored in group.rollouts]
         return staleness(rollouts, self._learned) > self._rollout.max_staleness
 
     def _drop(self, reason: str, groups: Sequence[int]) -> None:
@@ -192,6 +206,9 @@ class Pipeline:
     def _forget(self, groups: Sequence[int]) -> None:
         for group in groups:
             self._open.remove(group)
-            self._late_at.pop(group, None)
             self._sampled_at.pop(group, None)
             self._scored.pop(group, None)
+
+
+def _rollouts(group: ScoredGroup) -> list[Rollout]:
+    return [scored.rollout for scored in group.rollouts]

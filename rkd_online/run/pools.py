@@ -49,6 +49,20 @@ class Load:
         self._tokens[worker] -= tokens
 
 
+class _Share:
+    """The tokens of one call's groups that a generator still has to do."""
+
+    def __init__(self, load: Load, worker: int, requests: Sequence[SamplingRequest]) -> None:
+        self._load = load
+        self._worker = worker
+        self._tokens = {request.group_id: sampling_tokens(request) for request in requests}
+
+    def forget(self, group_ids: Sequence[int]) -> None:
+        """These have ended, or are no longer wanted; of some it may have none."""
+        for group_id in group_ids:
+            self._load.remove(self._worker, self._tokens.pop(group_id, 0))
+
+
 class GeneratorPool:
     """Deals groups to its generators and merges what they give.
 
@@ -60,6 +74,7 @@ class GeneratorPool:
     def __init__(self, samplers: Sequence[Sampler]) -> None:
         self._samplers = samplers
         self._load = Load(len(samplers))
+        self._shares: list[_Share] = []
 
     async def sample(self, requests: Sequence[SamplingRequest]) -> AsyncIterator[RolloutGroup]:
         """Groups of all generators as they end."""
@@ -88,6 +103,8 @@ class GeneratorPool:
 
     async def abort(self, group_ids: Sequence[int]) -> None:
         """Stop sampling these groups, wherever they are."""
+        for share in self._shares:
+            share.forget(group_ids)
         await asyncio.gather(*(sampler.abort(group_ids) for sampler in self._samplers))
 
     async def _drain(
@@ -96,16 +113,18 @@ class GeneratorPool:
         share: Sequence[SamplingRequest],
         finished: "asyncio.Queue[RolloutGroup | Exception | None]",
     ) -> None:
-        outstanding = {request.group_id: sampling_tokens(request) for request in share}
+        outstanding = _Share(self._load, worker, share)
+        self._shares.append(outstanding)
         try:
             async for group in self._samplers[worker].sample(share):
-                self._load.remove(worker, outstanding.pop(group.group_id))
+                outstanding.forget([group.group_id])
                 finished.put_nowait(group)
             finished.put_nowait(None)
         except Exception as error:  # raised again where the groups are read
             finished.put_nowait(error)
         finally:
-            self._load.remove(worker, sum(outstanding.values()))
+            self._shares.remove(outstanding)
+            outstanding.forget([request.group_id for request in share])
 
 
 class ScorerPool:

@@ -45,6 +45,13 @@ class StepReporter:
         self._trace = trace
         self._correct_at = correct_at
         self._cpu = CoreSeconds()
+        self._early: dict[str, tuple[BusySpan, ...]] = {}
+
+    async def start(self) -> None:
+        """Count the cores' time from here; what was done before is in the trace alone."""
+        logs = await self._logs()
+        self._cpu.spent(logs.values())
+        self._early = {name: log.spans for name, log in logs.items()}
 
     async def step(
         self,
@@ -54,10 +61,11 @@ class StepReporter:
         clock: StageClock,
     ) -> None:
         """Report one step, which made version ``step`` from ``groups``."""
-        logs = await asyncio.gather(*(worker.work() for worker in self._workers.values()))
+        logs = await self._logs()
         ended = time.time()
         seconds = ended - clock.started
-        work = {name: log.spans for name, log in zip(self._workers, logs, strict=True)}
+        early, self._early = self._early, {}
+        work = {name: early.get(name, ()) + log.spans for name, log in logs.items()}
         busy = [span for spans in work.values() for span in spans]
         whole = (
             metrics
@@ -65,13 +73,17 @@ class StepReporter:
             | throughput(groups, busy, clock.started, ended)
             | idle_shares(work, clock.started, ended)
             | {"loop/share": 1 - covered_seconds(busy, clock.started, ended) / seconds}
-            | {"loop/core_seconds": self._cpu.spent(logs)}
+            | {"loop/core_seconds": self._cpu.spent(logs.values())}
             | {"rollout/staleness_mean": mean_staleness(groups, step - 1)}
         )
         timings = clock.seconds() | {"step": seconds}
         oldest = staleness((one.rollout for group in groups for one in group.rollouts), step - 1)
         self._sink.report(StepReport(step, step, oldest, timings, whole))
         self._trace.step(step, {LOOP: clock.spans, **work})
+
+    async def _logs(self) -> dict[str, WorkLog]:
+        logs = await asyncio.gather(*(worker.work() for worker in self._workers.values()))
+        return dict(zip(self._workers, logs, strict=True))
 
 
 class CoreSeconds:

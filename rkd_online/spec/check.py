@@ -86,26 +86,29 @@ def _context_problems(spec: JobSpec, role: str, model: ModelFiles) -> Iterator[s
 
 
 def _cache_problems(spec: JobSpec, role: str, model: ModelFiles) -> Iterator[str]:
-    """A model in an engine needs room for one sequence of the longest kind."""
+    """A model in an engine needs room for one sequence of the longest kind, on each of its GPUs."""
     size = spec.resources.generator.kv_cache_mib << 20
-    per_token = model.kv_bytes_per_token(_cache_bytes(spec, role))
     tokens = _longest_sequence(spec, [model])
-    if per_token is not None and tokens * per_token > size:
+    per_token, gpus = max(
+        (model.kv_bytes_per_token(*one) or 0, one[1]) for one in _engines(spec, role)
+    )
+    if tokens * per_token > size:
+        place = f" on each of {gpus} GPUs" if gpus > 1 else ""
         yield (
-            f"resources.generator.kv_cache_mib: {size >> 20} holds {size // per_token:,} tokens of "
-            f"the {role}, one sequence may have {tokens:,}: set at least "
+            f"resources.generator.kv_cache_mib: {size >> 20}{place} holds {size // per_token:,} "
+            f"tokens of the {role}, one sequence may have {tokens:,}: set at least "
             f"{math.ceil(tokens * per_token / 2**20)}, or lower rollout.max_prompt_tokens or "
             "rollout.max_new_tokens"
         )
 
 
-def _cache_bytes(spec: JobSpec, role: str) -> int:
-    """Bytes of a number in the caches that hold a model: the teacher is measured by a generator,
-    and with the vllm scorer it has an engine of its own."""
-    sizes = [BYTES[spec.precision.generator]]
+def _engines(spec: JobSpec, role: str) -> list[tuple[int, int]]:
+    """Bytes of a number in the caches that hold a model, and GPUs that it is split over: the
+    teacher is measured by a generator, and with the vllm scorer it has an engine of its own."""
+    engines = [(BYTES[spec.precision.generator], spec.resources.generator.tensor_parallel)]
     if role == "teacher" and spec.teacher is not None and spec.teacher.scorer.type == "vllm":
-        sizes.append(BYTES[spec.precision.scorer])
-    return max(sizes)
+        engines.append((BYTES[spec.precision.scorer], spec.teacher.scorer.tensor_parallel))
+    return engines
 
 
 def _longest_sequence(spec: JobSpec, models: Iterable[ModelFiles]) -> int:

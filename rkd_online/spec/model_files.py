@@ -45,14 +45,16 @@ class ModelFiles:
         """Longest sequence in tokens, None where the configuration has no such number."""
         return self.decoder.max_position_embeddings or self.decoder.n_positions
 
-    def kv_bytes_per_token(self, element_bytes: int) -> int | None:
-        """Key-value cache of one token, None where the configuration names its shape otherwise."""
+    def kv_bytes_per_token(self, element_bytes: int, gpus: int) -> int | None:
+        """Key-value cache of one token on each of the GPUs that share the heads, of which each has
+        at least one; None where the configuration names its shape otherwise."""
         decoder = self.decoder
         layers, heads = decoder.num_hidden_layers, decoder.num_attention_heads
         if layers is None or heads is None:
             return None
         size = decoder.head_dim or (decoder.hidden_size or 0) // heads
-        return 2 * layers * (decoder.num_key_value_heads or heads) * size * element_bytes or None
+        shared = max(1, (decoder.num_key_value_heads or heads) // gpus)
+        return 2 * layers * shared * size * element_bytes or None
 
 
 def read_model(folder: Path) -> ModelFiles:

@@ -169,8 +169,8 @@ def _cache(spec: JobSpec) -> str:
     generator = spec.resources.generator
     size = f"KV cache {generator.kv_cache_mib:,} MiB"
     model = _files(spec.policy.model)
-    size_of = BYTES[spec.precision.generator]
-    per_token = model.kv_bytes_per_token(size_of) if model is not None else None
+    shape = BYTES[spec.precision.generator], generator.tensor_parallel
+    per_token = model.kv_bytes_per_token(*shape) if model is not None else None
     if per_token is None:
         return size
     tokens = (generator.kv_cache_mib << 20) // per_token

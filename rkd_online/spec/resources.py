@@ -52,7 +52,7 @@ class GeneratorResources(SpecModel):
     gpus: NonNegativeFloat = 0.0
     """GPUs reserved for each."""
     kv_cache_mib: PositiveInt = 256
-    """Memory of each engine's key-value cache, in MiB."""
+    """Memory of each engine's key-value cache, in MiB, on each of its GPUs where it has several."""
     max_sequences: PositiveInt = 256
     """Sequences that one engine decodes at once."""
     threads: PositiveInt = 1

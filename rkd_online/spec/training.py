@@ -28,8 +28,8 @@ class RolloutSpec(SpecModel):
     """What rollouts in flight do when new weights come: compute their keys and values again, or
     go on with those of older weights, which is cheaper and further from the new policy."""
     group_timeout_seconds: PositiveFloat = 600.0
-    """A group that has not ended within this time of being asked for is dropped and counted, and
-    another prompt takes its place; above ``timeout_seconds`` none is."""
+    """When a step has waited this long without a group having ended, those that it waits for are
+    dropped and counted, and other prompts take their places; above ``timeout_seconds`` none is."""
     timeout_seconds: PositiveFloat = 1800.0
     """A step that waits longer than this for its groups ends the attempt with an error."""
 

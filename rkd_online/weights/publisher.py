@@ -44,7 +44,8 @@ class WeightPublisher:
         self._timeout = timeout_seconds
 
     async def write(self) -> PublishedWeights:
-        """Make the learner's weights available; generators go on with theirs."""
+        """Make the learner's weights available; generators go on with theirs, or wait while they
+        are sent from device to device."""
         return await self._source.publish()
 
     async def swap(self, weights: PublishedWeights) -> float:

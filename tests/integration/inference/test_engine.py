@@ -4,6 +4,7 @@ architecture that keeps its embedding elsewhere."""
 import asyncio
 import os
 import queue
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from vllm.v1.engine.llm_engine import LLMEngine
 
 from rkd_online.errors import ModelError, WeightSyncError
 from rkd_online.inference import weight_receiver
-from rkd_online.inference.engine import Engine
+from rkd_online.inference.engine import Engine, engine_args
 from rkd_online.inference.engine_thread import EngineRequest
 from rkd_online.inference.settings import EngineSettings
 from rkd_online.types import (
@@ -91,28 +92,30 @@ class Pair:
         return asyncio.run(run())
 
 
+def settings_of(model: Path) -> EngineSettings:
+    return EngineSettings(
+        model=model,
+        end_token_ids=END_TOKEN_IDS,
+        context_length=CONTEXT,
+        max_sequences=64,
+        kv_cache_bytes=32 << 20,
+        device="cpu",
+        precision="float32",
+        tensor_parallel=1,
+        threads=2,
+        transfer="file",
+        kv_on_update="recompute",
+        start_seconds=60.0,
+    )
+
+
 @pytest.fixture(scope="module", params=["qwen3-tied", "llama-untied", "gpt2-tied"])
 def pair(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Pair]:
     folder = tmp_path_factory.mktemp(request.param)
     make_tiny_model(folder / "model", request.param)
-    engine = Engine(
-        EngineSettings(
-            model=folder / "model",
-            end_token_ids=END_TOKEN_IDS,
-            context_length=CONTEXT,
-            max_sequences=64,
-            kv_cache_bytes=32 << 20,
-            device="cpu",
-            precision="float32",
-            tensor_parallel=1,
-            threads=2,
-            transfer="file",
-            kv_on_update="recompute",
-            start_seconds=60.0,
-        )
-    )
+    engine = Engine(settings_of(folder / "model"))
     model = AutoModelForCausalLM.from_pretrained(folder / "model", dtype=torch.float32).eval()
     yield Pair(engine, model, folder)
     engine.close()
@@ -268,6 +271,73 @@ def test_kept_keys_and_values_are_of_older_weights_and_no_new_sequence_finds_the
     assert [from_new_weights(pair, rollout) <= 1e-4 for rollout in after] == [True, True]
 
 
+def transferred_in_flight(pair: Pair, version: int) -> list[tuple[int, Rollout]]:
+    """A transfer, verb by verb, that starts when each of group 0's eight siblings has five tokens;
+    group 1 is asked for after that. Nothing of either ends before the commit."""
+    path, engine, thread = pair.perturb(seed=version), pair.engine, pair.engine._thread
+
+    async def run() -> list[tuple[int, Rollout]]:
+        loop = asyncio.get_running_loop()
+        finished: asyncio.Queue[tuple[int, Rollout] | BaseException] = asyncio.Queue()
+
+        def put(item: tuple[int, Rollout] | BaseException) -> None:
+            loop.call_soon_threadsafe(finished.put_nowait, item)
+
+        def ask(group_id: int, seeds: tuple[int, ...]) -> None:
+            request = sampling(group_id, seeds, 20)
+            engine.sample([request], lambda group, rollout: put((group, rollout)), put)
+
+        def five_tokens(llm: LLMEngine) -> None:
+            thread._fill(llm)
+            for _ in range(5):
+                for output in llm.step():
+                    thread._deliver(output)
+
+        asked = threading.Event()
+        # The engine comes to all of it at once, however the threads take their turns.
+        thread.call(lambda _: asked.wait(60))
+        ask(0, tuple(range(8)))
+        thread.call(five_tokens)
+        start = asyncio.create_task(engine.transfer("start_weight_update"))
+        await asyncio.sleep(0)
+        asked.set()
+        await start
+        ended = finished.qsize()
+        ask(1, (8,))
+        await engine.transfer("update_weights", {"path": str(path)})
+        await engine.transfer("finish_weight_update")
+        assert finished.qsize() == ended
+        await engine.commit(version)
+        found = [await asyncio.wait_for(finished.get(), 60) for _ in range(9)]
+        return [one for one in found if not isinstance(one, BaseException)]
+
+    found = asyncio.run(run())
+    assert len(found) == 9
+    return found
+
+
+def test_from_the_start_of_a_transfer_to_its_commit_no_token_is_sampled(pair: Pair) -> None:
+    asyncio.run(pair.engine.load_weights(pair.perturb(seed=7), 7))
+    later = 0
+    for group, rollout in transferred_in_flight(pair, 8):
+        tokens = len(rollout.completion_ids)
+        if group == 1:
+            assert rollout.version_spans == (VersionSpan(8, 0, tokens),)
+        elif tokens <= 5:
+            assert rollout.version_spans == (VersionSpan(7, 0, tokens),)
+            continue
+        else:
+            assert rollout.version_spans == (VersionSpan(7, 0, 5), VersionSpan(8, 5, tokens))
+            later += 1
+        assert from_new_weights(pair, rollout) <= 1e-4
+    assert later > 0
+
+
+def test_an_engine_that_joins_a_transfer_goes_on(pair: Pair) -> None:
+    asyncio.run(pair.engine.transfer("init_weight_transfer_engine", {}))
+    assert len(pair.sample((1,), max_new_tokens=1)) == 1
+
+
 def cached_tokens(pair: Pair, siblings: int) -> list[int]:
     """Prompt tokens that each sibling found in the cache, in the order of their start."""
     finished: queue.Queue[int | BaseException] = queue.Queue()
@@ -336,3 +406,12 @@ def test_what_is_urgent_does_not_wait_for_sequences_that_wait_for_their_turn(pai
         return done
 
     assert asyncio.run(run()) < 100
+
+
+def test_vllm_gets_no_batch_ahead_of_a_swap_and_several_gpus_without_ray(tmp_path: Path) -> None:
+    for gpus, backend in ((1, None), (2, "mp")):
+        settings = replace(
+            settings_of(tmp_path), device="cuda", transfer="nccl", tensor_parallel=gpus
+        )
+        args = engine_args(settings)
+        assert (args.async_scheduling, args.distributed_executor_backend) == (False, backend)

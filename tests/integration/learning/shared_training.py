@@ -20,6 +20,8 @@ from rkd_online.types import LearnerRank, Progress, logprobs, token_ids
 from tests.unit.learning.training import SMOOTH, TOTAL_STEPS, training_batch, training_rows
 
 STEPS = 4
+LARGEST_NORM = 0.1
+"""Of the gradient in all steps but the last, whose gradients are left as they are."""
 PROBE = token_ids([3, 141, 59, 26, 5, 35])
 
 
@@ -28,7 +30,7 @@ def main() -> None:
     place = LearnerRank(int(index), int(count), meeting_point)
     ranks = Ranks(place, device="cpu", timeout_seconds=60.0)
     settings = SMOOTH | {"micro_batch_tokens": int(budget), "minibatches": int(minibatches)}
-    learner = make(Path(model), ranks, settings)
+    learner = make(Path(model), ranks, settings | {"max_gradient_norm": LARGEST_NORM})
     found = [learner.update(training_batch(step)) for step in range(1, STEPS)]
     learner.save(Path(out) / "step-000003", Progress(STEPS - 1, 0, ()))
     # The first rank writes; a run goes on when all have answered.

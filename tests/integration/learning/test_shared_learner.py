@@ -13,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.integration.learning.shared_training import LARGEST_NORM
 from tests.tiny_models import ModelKind, make_tiny_model
 
 TOLERANCE = 1e-5
@@ -77,6 +78,11 @@ def test_two_ranks_learn_what_one_learns(model: Path, alone: Run, budget: int) -
         assert ours.keys() == theirs.keys()
         for name, tensor in theirs.items():
             assert torch.allclose(ours[name], tensor, rtol=0, atol=TOLERANCE), name
+
+
+def test_all_steps_but_the_last_scale_their_gradients_down(alone: Run) -> None:
+    norms = [metrics["optimizer/gradient_norm"] for metrics in alone.found["metrics"]]
+    assert min(norms[:-1]) > 2 * LARGEST_NORM
 
 
 def test_weights_change_by_more_than_the_tolerance(alone: Run) -> None:

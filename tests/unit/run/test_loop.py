@@ -154,6 +154,7 @@ class Keeper:
 
 
 def run_train(fake: FakeRun, job: JobSpec, done: int = 0) -> None:
+    """Nothing may be under way when the loop has ended, however it ends."""
     roles = Roles(
         prompts=fake,
         generators=fake,
@@ -165,7 +166,14 @@ def run_train(fake: FakeRun, job: JobSpec, done: int = 0) -> None:
         checkpoints=Keeper(fake),
         reporter=StepReporter({"generator:0": fake}, Reports(fake), fake, correct_at=1.0),
     )
-    asyncio.run(train(roles, job, Progress(done, 3 * done, ())))
+
+    async def run() -> None:
+        try:
+            await train(roles, job, Progress(done, 3 * done, ()))
+        finally:
+            assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(run())
 
 
 def test_each_step_runs_its_stages_in_order_on_the_newest_version() -> None:
@@ -176,7 +184,7 @@ def test_each_step_runs_its_stages_in_order_on_the_newest_version() -> None:
         "update 2", "publish 2", "validate 2", "record 2", "report 2", "checkpoint 2",
         "update 3", "publish 3", "record 3", "report 3", "checkpoint 3",
     ]  # fmt: skip
-    assert [fake.log.index(f"sample with {n}") > fake.log.index(f"publish {n}") for n in (1, 2)]
+    assert all(fake.log.index(f"sample with {n}") > fake.log.index(f"publish {n}") for n in (1, 2))
 
 
 def test_strictly_on_policy_the_next_step_is_sampled_after_the_validation_of_its_version() -> None:
@@ -233,12 +241,24 @@ def test_a_checkpoint_is_time_of_the_step_after_it() -> None:
     assert ["checkpoint" in report.timings for report in fake.reports] == [False, False, True]
 
 
-def test_an_error_of_an_update_ends_the_run_and_what_is_under_way() -> None:
-    fake = FakeRun()
+class BrokenLearner(FakeRun):
+    """The update fails while all groups but the first step's are being sampled."""
 
-    async def update(batch: TrainingBatch) -> UpdateResult:
+    async def sample(self, requests: Sequence[SamplingRequest]) -> AsyncIterator[RolloutGroup]:
+        try:
+            async for group in super().sample(requests[:3]):
+                yield group
+            await asyncio.Event().wait()
+        finally:
+            self.log.append("sampling ends")
+
+    async def update(self, batch: TrainingBatch) -> UpdateResult:
+        self.log.append(f"update {batch.step}")
         raise TrainingError("the loss is NaN")
 
-    fake.update = update  # type: ignore[method-assign]
+
+def test_an_error_of_an_update_ends_the_run_and_what_is_under_way() -> None:
+    fake = BrokenLearner()
     with pytest.raises(TrainingError, match="the loss is NaN"):
         run_train(fake, spec(rollout={"prompts_per_step": 3, "group_size": 2, "max_staleness": 2}))
+    assert fake.log == ["sample with 0", "update 1", "sampling ends"]

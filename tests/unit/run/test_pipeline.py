@@ -49,7 +49,8 @@ class Workers:
     asked: list[int] = field(default_factory=list)
     aborted: list[int] = field(default_factory=list)
     scored: list[int] = field(default_factory=list)
-    slow_scores: set[int] = field(default_factory=set)
+    held_scores: dict[int, asyncio.Event] = field(default_factory=dict)
+    """Groups whose scores come once their event is set."""
     ended: dict[int, asyncio.Future[RolloutGroup]] = field(default_factory=dict)
 
     def request(self, group_id: int) -> SamplingRequest:
@@ -71,8 +72,8 @@ class Workers:
 
     async def score(self, group: RolloutGroup) -> ScoredGroup:
         self.scored.append(group.group_id)
-        if group.group_id in self.slow_scores:
-            await asyncio.sleep(60)
+        if group.group_id in self.held_scores:
+            await self.held_scores[group.group_id].wait()
         ones = tuple(ScoredRollout(one, 1.0, {}, 1.0, None) for one in group.rollouts)
         return ScoredGroup(group.group_id, group.prompt, ones)
 
@@ -89,6 +90,19 @@ class Workers:
             request = self.request(key)
             self.ended[key].set_result(RolloutGroup(key, request.prompt, rollouts))
         await settled()
+
+
+class StoppedClock:
+    """Moves when it is told to."""
+
+    def __init__(self, at: float) -> None:
+        self.at = at
+
+    def time(self) -> float:
+        return self.at
+
+    def monotonic(self) -> float:
+        return self.at
 
 
 async def settled() -> None:
@@ -188,11 +202,10 @@ def test_a_group_that_became_too_old_while_it_waited_is_dropped() -> None:
         assert await ids(pipeline, 1) == [0, 1]
         pipeline.sample_with(1)
         await settled()
-        await workers.end(2, version=1)
+        await workers.end(2, 4, version=0)
         assert await ids(pipeline, 2) == [2, 3]
         pipeline.sample_with(2)
         await settled()
-        await workers.end(4, version=0)
         assert pipeline.progress() == Progress(2, 8, (4, 5, 6, 7))
         await workers.end(5, 6, version=2)
         assert await ids(pipeline, 3) == [5, 6]
@@ -218,6 +231,74 @@ def test_a_group_that_is_late_is_aborted_counted_and_replaced() -> None:
         assert workers.scored == [1, 2]
         assert pipeline.take_dropped() == {"rollout/stale_groups": 0, "rollout/late_groups": 1}
         assert pipeline.progress() == Progress(1, 3, ())
+
+    asyncio.run(run())
+
+
+def test_no_group_is_late_while_others_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def run() -> None:
+        clock = StoppedClock(0.0)
+        monkeypatch.setattr("rkd_online.run.pipeline.time", clock)
+        workers = Workers()
+        spec = job(0, prompts_per_step=3, group_timeout_seconds=600)
+        pipeline = Pipeline(workers, workers, workers, spec, START)
+        pipeline.sample_with(0)
+        await settled()
+        batch = asyncio.create_task(ids(pipeline, 1))
+        await settled()
+        for group, now in ((0, 500.0), (1, 1000.0), (2, 1500.0)):
+            clock.at = now
+            await workers.end(group)
+        assert await batch == [0, 1, 2]
+        assert (workers.asked, workers.aborted) == ([0, 1, 2], [])
+
+    asyncio.run(run())
+
+
+def test_only_as_many_groups_are_late_as_the_step_still_needs() -> None:
+    async def run() -> None:
+        workers = Workers()
+        pipeline = Pipeline(workers, workers, workers, job(1, group_timeout_seconds=0.05), START)
+        pipeline.sample_with(0)
+        await settled()
+        await workers.end(3)
+        batch = asyncio.create_task(ids(pipeline, 1))
+        while not workers.aborted:
+            await asyncio.sleep(0.01)
+        await settled()
+        assert (workers.asked, workers.aborted) == ([0, 1, 2, 3, 4], [0])
+        await workers.end(2)
+        assert await batch == [2, 3]
+
+    asyncio.run(run())
+
+
+def test_a_group_that_waits_for_its_scores_is_not_late() -> None:
+    async def run() -> None:
+        workers = Workers(held_scores={0: asyncio.Event()})
+        spec = job(0, group_timeout_seconds=0.01, timeout_seconds=0.1)
+        pipeline = Pipeline(workers, workers, workers, spec, START)
+        pipeline.sample_with(0)
+        await settled()
+        await workers.end(0, 1)
+        with pytest.raises(ClusterError, match="of 2 asked for, 2 were sampled and 1 scored"):
+            await ids(pipeline, 1)
+        assert (workers.asked, workers.aborted) == ([0, 1], [])
+        await pipeline.close()
+
+    asyncio.run(run())
+
+
+def test_a_group_that_is_too_old_when_it_ends_is_not_scored() -> None:
+    async def run() -> None:
+        workers = Workers()
+        pipeline = Pipeline(workers, workers, workers, job(0), Progress(1, 2, ()))
+        pipeline.sample_with(1)
+        await settled()
+        await workers.end(2, version=0)
+        await workers.end(3, version=1)
+        assert (workers.asked, workers.scored) == ([2, 3, 4], [3])
+        assert pipeline.take_dropped() == {"rollout/stale_groups": 1, "rollout/late_groups": 0}
 
     asyncio.run(run())
 
@@ -255,7 +336,7 @@ def test_what_a_generator_or_scorer_raises_ends_the_wait() -> None:
 
 def test_a_step_that_waits_too_long_says_for_what() -> None:
     async def run() -> None:
-        workers = Workers(slow_scores={0})
+        workers = Workers(held_scores={0: asyncio.Event()})
         pipeline = Pipeline(workers, workers, workers, job(1, timeout_seconds=0.05), START)
         pipeline.sample_with(0)
         await settled()
@@ -269,18 +350,23 @@ def test_a_step_that_waits_too_long_says_for_what() -> None:
     asyncio.run(run())
 
 
-def test_the_clock_tells_waiting_for_rollouts_from_waiting_for_scores() -> None:
+def test_the_clock_tells_waiting_for_rollouts_from_waiting_for_scores(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     async def run() -> None:
-        workers, clock = Workers(slow_scores={0}), StageClock()
+        now = StoppedClock(100.0)
+        monkeypatch.setattr("rkd_online.run.pipeline.time", now)
+        workers, clock = Workers(held_scores={0: asyncio.Event()}), StageClock()
         pipeline = Pipeline(workers, workers, workers, job(0), START)
         pipeline.sample_with(0)
         await settled()
         batch = asyncio.create_task(pipeline.batch(1, clock))
-        await asyncio.sleep(0.02)
-        workers.slow_scores.clear()
+        await settled()
+        now.at = 103.0
         await workers.end(0, 1)
+        now.at = 107.0
+        workers.held_scores[0].set()
         await batch
-        assert clock.seconds()["generate"] >= 0.02
-        assert set(clock.seconds()) == {"generate", "score"}
+        assert clock.seconds() == {"generate": 3.0, "score": 4.0}
 
     asyncio.run(run())

@@ -81,6 +81,23 @@ def test_what_is_still_sampled_counts_for_the_next_call_and_what_ended_does_not(
     asyncio.run(run())
 
 
+def test_what_is_aborted_weighs_nothing_any_more() -> None:
+    async def run() -> None:
+        samplers = [FakeSampler(holds=True), FakeSampler(holds=True)]
+        pool = GeneratorPool(samplers)
+        calls = [asyncio.create_task(collect(pool, [request(0, 8), request(1, 4)]))]
+        await asyncio.sleep(0.01)
+        await pool.abort([0])
+        calls.append(asyncio.create_task(collect(pool, [request(2, 100), request(3, 100)])))
+        await asyncio.sleep(0.01)
+        assert [sampler.asked for sampler in samplers] == [[0, 2], [1, 3]]
+        for call in calls:
+            call.cancel()
+        await asyncio.wait(calls)
+
+    asyncio.run(run())
+
+
 def test_the_error_of_one_generator_ends_the_sampling() -> None:
     pool = GeneratorPool([FakeSampler(), FakeSampler(fails=True)])
     with pytest.raises(RuntimeError, match="engine is gone"):

@@ -59,10 +59,12 @@ class Worker:
     """Says once when it worked."""
 
     def __init__(self, spans: list[BusySpan], process: str, cpu_seconds: float) -> None:
-        self._log = WorkLog(tuple(spans), process, cpu_seconds)
+        self._spans = tuple(spans)
+        self._process = process
+        self.cpu_seconds = cpu_seconds
 
     async def work(self) -> WorkLog:
-        return self._log
+        return WorkLog(self._spans, self._process, self.cpu_seconds)
 
 
 class Sink:
@@ -109,6 +111,24 @@ def test_work_outside_the_step_does_not_count() -> None:
     assert rates["throughput/generator_tokens_per_second"] == 10.0
     assert rates["throughput/scorer_tokens_per_second"] == 40.0
     assert "throughput/learner_tokens_per_second" not in rates
+
+
+def test_what_was_done_before_the_first_step_costs_it_nothing_and_is_in_its_trace(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    processor = iter([1.0, 1.5, 1.75])
+    times = SimpleNamespace(time=lambda: END, process_time=lambda: next(processor))
+    monkeypatch.setattr("rkd_online.run.report.time", times)
+    clock, sink = StageClock(), Sink()
+    clock.started = START
+    worker = Worker(SCORER, "a", 4.0)
+    reporter = StepReporter({"scorer:0": worker}, sink, sink, correct_at=1.0)
+    asyncio.run(reporter.start())
+    worker.cpu_seconds = 6.0
+    asyncio.run(reporter.step(1, GROUPS, {}, clock))
+    # Process a 2 s since the start, and a quarter of a second of this one.
+    assert sink.reports[0].metrics["loop/core_seconds"] == pytest.approx(2.25)
+    assert sink.traced == [(1, {"loop": 0, "scorer:0": 4})]
 
 
 def test_a_report_joins_metrics_rates_and_the_loops_own_share(

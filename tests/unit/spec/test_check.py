@@ -256,7 +256,7 @@ def test_another_vocabulary_is_refused_and_the_token_named(
 
 
 def test_a_cache_that_one_sequence_fills_is_refused(policy: Path, teacher: Path) -> None:
-    # 2 layers x 4 bytes x 2 heads x 16, keys and values: 512 bytes a token, 2,048 in 1 MiB.
+    # 2 layers x 4 bytes x 1 head x 32, keys and values: 512 bytes a token, 2,048 in 1 MiB.
     for folder in (policy, teacher):
         edit(folder / "config.json", lambda it: it.update(max_position_embeddings=4096))
     fits = {"resources__generator": {"kv_cache_mib": 1}, "rollout__max_prompt_tokens": 1984}
@@ -279,6 +279,57 @@ def test_a_cache_in_bfloat16_holds_twice_as_much(policy: Path, teacher: Path) ->
     )
     assert "1 holds 4,096 tokens of the policy, one sequence may have 4,097" in one
     assert "1 holds 4,096 tokens of the teacher" in other
+
+
+def on_gpus(gpus: int) -> dict[str, Any]:
+    """A job whose generator splits its model over some GPUs."""
+    return {
+        "resources__device": "cuda",
+        "resources__generator": {"kv_cache_mib": 1, "gpus": gpus, "tensor_parallel": gpus},
+        "resources__learner": {"gpus": 1},
+        "resources__scorer": {"gpus": 1},
+    }
+
+
+def give_four_heads(folder: Path) -> None:
+    """Four heads x 2 layers x 4 bytes x 32, keys and values: 2,048 bytes a token in all."""
+    shape = {"num_attention_heads": 4, "num_key_value_heads": 4, "max_position_embeddings": 4096}
+    edit(folder / "config.json", lambda it: it.update(shape))
+
+
+@pytest.mark.parametrize(
+    ("gpus", "place", "holds"),
+    [
+        (1, "1", 512),
+        (2, "1 on each of 2 GPUs", 1024),
+        (4, "1 on each of 4 GPUs", 2048),
+        (8, "1 on each of 8 GPUs", 2048),
+    ],
+)
+def test_gpus_share_the_heads_of_a_cache_and_each_has_one_at_least(
+    policy: Path, teacher: Path, gpus: int, place: str, holds: int
+) -> None:
+    for folder in (policy, teacher):
+        give_four_heads(folder)
+    asked = pair(policy, teacher) | on_gpus(gpus)
+    assert problems(**asked, rollout__max_prompt_tokens=holds - 64) == []
+    assert problems(**asked, rollout__max_prompt_tokens=holds - 63) == [
+        f"resources.generator.kv_cache_mib: {place} holds {holds:,} tokens of the {role}, one "
+        f"sequence may have {holds + 1:,}: set at least 2, or lower rollout.max_prompt_tokens or "
+        "rollout.max_new_tokens"
+        for role in ("policy", "teacher")
+    ]
+
+
+def test_a_teacher_that_scores_on_one_gpu_has_all_its_heads_there(
+    policy: Path, teacher: Path
+) -> None:
+    for folder in (policy, teacher):
+        give_four_heads(folder)
+    asked = pair(policy, teacher) | on_gpus(4) | {"teacher__scorer": {"type": "vllm"}}
+    assert problems(**asked, rollout__max_prompt_tokens=448) == []
+    (line,) = problems(**asked, rollout__max_prompt_tokens=449)
+    assert "kv_cache_mib: 1 holds 512 tokens of the teacher, one sequence may have 513" in line
 
 
 def test_a_micro_batch_below_one_sequence_is_refused(policy: Path, teacher: Path) -> None:
