@@ -41,5 +41,9 @@ class ClusterError(RkdError):
     """Ray, one of its actors, or something waited for did not answer."""
 
 
+class TooLargeError(ClusterError):
+    """The whole cluster, empty, could not hold the job."""
+
+
 class ServiceError(RkdError):
     """The control plane refused or could not be reached."""

@@ -17,7 +17,7 @@ import ray
 
 from rkd_online.cluster.metrics import RayMetricsSink
 from rkd_online.cluster.workforce import hire
-from rkd_online.errors import ClusterError, RkdError, WeightSyncError
+from rkd_online.errors import ClusterError, RkdError, TooLargeError, WeightSyncError
 from rkd_online.metrics.control_plane import ControlPlaneSink
 from rkd_online.metrics.sinks import JsonlSink, Sinks
 from rkd_online.run.records import RunFolder, is_checkpoint
@@ -66,13 +66,20 @@ async def _supervise(folder: RunFolder, number: int) -> int:
         control.event("finished", {"summary": running.result().summary})
         return 0
     except Exception as error:
-        final = isinstance(error, RkdError) and not isinstance(error, MAY_PASS)
         message = str(error) if isinstance(error, RkdError) else f"{type(error).__name__}: {error}"
-        control.event("failed" if final else "lost", {"message": message})
+        control.event("failed" if final(error, number) else "lost", {"message": message})
         traceback.print_exc()
         return 1
     finally:
         await asyncio.to_thread(control.close)
+
+
+def final(error: Exception, attempt: int) -> bool:
+    """Whether another attempt would meet it again. A cluster that is too small for the first is so
+    for the job; later a node may be away."""
+    if isinstance(error, TooLargeError):
+        return attempt == 1
+    return isinstance(error, RkdError) and not isinstance(error, MAY_PASS)
 
 
 async def _until_done_or_called_off(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import ray
 from ray.util.placement_group import PlacementGroup, placement_group, remove_placement_group
 
-from rkd_online.errors import ClusterError
+from rkd_online.errors import ClusterError, TooLargeError
 from rkd_online.spec.resources import GeneratorResources, Resources, WorkerResources
 from rkd_online.weights.transfer import transfer_for
 
@@ -41,8 +41,8 @@ def _bundle(worker: WorkerResources | GeneratorResources) -> Bundle:
 async def reserve(resources: Resources, job: str, timeout: float) -> Placement:
     """Reserve room for all actors of a job at once.
 
-    Raises ClusterError with the arithmetic when the cluster cannot hold them, and when it is full
-    for longer than ``timeout`` seconds.
+    Raises TooLargeError with the arithmetic when the cluster cannot hold them, and ClusterError
+    when it is full for longer than ``timeout`` seconds.
     """
     wanted = bundles(resources)
     # Weights that travel as files lie in one node's shared memory.
@@ -72,7 +72,7 @@ def check_fits(
         room = max(offered, default=0.0) if one_node else sum(offered)
         if sum(parts) > room:
             where = "on one node, of which the largest" if one_node else "and the cluster"
-            raise ClusterError(
+            raise TooLargeError(
                 f"the job needs {sum(parts):g} {name} ({' + '.join(f'{part:g}' for part in parts)} "
                 f"for learner ranks, scorers and generators) {where} has {room:g}: lower "
                 "resources.*.cpus, .gpus, .count or .ranks, or add nodes"

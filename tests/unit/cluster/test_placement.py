@@ -1,7 +1,7 @@
 import pytest
 
 from rkd_online.cluster.placement import bundles, check_fits
-from rkd_online.errors import ClusterError
+from rkd_online.errors import TooLargeError
 from rkd_online.spec.resources import Resources
 
 
@@ -20,9 +20,9 @@ def test_each_actor_reserves_its_own_bundle() -> None:
 def test_a_job_that_can_never_fit_is_refused_with_the_arithmetic() -> None:
     wanted = ({"CPU": 2.0}, {"CPU": 1.0}, {"CPU": 1.0, "GPU": 1.0})
     check_fits(wanted, [{"CPU": 3.0}, {"CPU": 1.0, "GPU": 1.0}], one_node=False)
-    with pytest.raises(ClusterError, match=r"needs 4 CPU \(2 \+ 1 \+ 1 .*the cluster has 3"):
+    with pytest.raises(TooLargeError, match=r"needs 4 CPU \(2 \+ 1 \+ 1 .*the cluster has 3"):
         check_fits(wanted, [{"CPU": 3.0, "GPU": 1.0}], one_node=False)
-    with pytest.raises(ClusterError, match=r"needs 1 GPU .*the cluster has 0"):
+    with pytest.raises(TooLargeError, match=r"needs 1 GPU .*the cluster has 0"):
         check_fits(wanted, [{"CPU": 4.0}], one_node=False)
 
 
@@ -30,5 +30,5 @@ def test_a_job_of_one_node_is_measured_against_the_largest() -> None:
     wanted = ({"CPU": 2.0}, {"CPU": 3.0}, {"CPU": 1.0})
     nodes = [{"CPU": 4.0}, {"CPU": 5.0}]
     check_fits(wanted, nodes, one_node=False)
-    with pytest.raises(ClusterError, match=r"6 CPU .* on one node, of which the largest has 5"):
+    with pytest.raises(TooLargeError, match=r"6 CPU .* on one node, of which the largest has 5"):
         check_fits(wanted, nodes, one_node=True)
