@@ -156,7 +156,7 @@ class Pipeline:
 
     async def _arrival(self, ends: float) -> None:
         """Wait until a group is scored, or some are late; at ``ends`` the step is."""
-        late = self._late_at() if self._missing() else ends
+        late = self._late_at() if self._needed() > 0 else ends
         try:
             async with asyncio.timeout(min(ends, late) - time.monotonic()):
                 arrival = await self._arrivals.get()
@@ -191,8 +191,11 @@ class Pipeline:
     def _missing(self) -> list[int]:
         """The groups that the step still needs sampled: those asked for first, which generators
         work on first."""
-        needed = self._rollout.prompts_per_step - len(self._sampled_at)
-        return sorted(self._open - self._sampled_at.keys())[: max(needed, 0)]
+        return sorted(self._open - self._sampled_at.keys())[: max(self._needed(), 0)]
+
+    def _needed(self) -> int:
+        """Groups that the step cannot do without and that have not ended."""
+        return self._rollout.prompts_per_step - len(self._sampled_at)
 
     def _too_old(self, rollouts: Sequence[Rollout]) -> bool:
         """For the next update, whose learner has learned from all batches so far."""
