@@ -104,7 +104,7 @@ CASES: Final = {
     case.name: case
     for case in (
         Case("small", "0.4M", 32, 0, 64, warmup=3, steps=12, tried_warmup=3, tried=6, at_least=2),
-        Case("10M", "10M", 32, 128, 64, warmup=2, steps=4, tried_warmup=2, tried=2, at_least=2),
+        Case("10M", "10M", 8, 128, 64, warmup=1, steps=3, tried_warmup=1, tried=1, at_least=2),
         _large("100M", prompt_tokens=128, max_new_tokens=64, at_least=2),
         _large("100M-prompt-heavy", prompt_tokens=256, max_new_tokens=32, at_least=3.5),
         _large(
