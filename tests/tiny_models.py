@@ -1,8 +1,9 @@
 """Tiny random models in Hugging Face format, for tests that need a real folder.
 
 Two architectures that differ where code breaks: Qwen3 with tied embeddings and Llama without. And
-GPT-2, which names its settings and places its embedding otherwise than these. The tokenizer is
-byte-level without merges, so any text encodes and every id below its size decodes.
+GPT-2, which names its settings and places its embedding otherwise than these, and GPT-OSS, whose
+attention cannot be packed. The tokenizer is byte-level without merges, so any text encodes and
+every id below its size decodes.
 """
 
 from pathlib import Path
@@ -17,6 +18,8 @@ from transformers import (
     GenerationConfig,
     GPT2Config,
     GPT2LMHeadModel,
+    GptOssConfig,
+    GptOssForCausalLM,
     LlamaConfig,
     LlamaForCausalLM,
     PreTrainedModel,
@@ -27,6 +30,7 @@ from transformers import (
 
 ModelKind = Literal["qwen3-tied", "llama-untied"]
 OtherKind = Literal["gpt2-tied"]
+PaddedKind = Literal["gpt-oss-untied"]
 
 PAD, START, END, END_OF_TEXT = "<|pad|>", "<|im_start|>", "<|im_end|>", "<|endoftext|>"
 SPECIAL_TOKENS = (PAD, START, END, END_OF_TEXT)
@@ -89,7 +93,7 @@ def tiny_tokenizer(chat_template: str | None = CHAT_TEMPLATE) -> PreTrainedToken
 
 
 def tiny_causal_lm(
-    kind: ModelKind | OtherKind, seed: int = 0, vocab: int = TOKENIZER_SIZE
+    kind: ModelKind | OtherKind | PaddedKind, seed: int = 0, vocab: int = TOKENIZER_SIZE
 ) -> PreTrainedModel:
     """A random float32 model; the global random state is left as it was."""
     with torch.random.fork_rng():
@@ -100,12 +104,16 @@ def tiny_causal_lm(
             )
         if kind == "gpt2-tied":
             return GPT2LMHeadModel(GPT2Config(vocab_size=vocab, **GPT2_SHAPE))
+        if kind == "gpt-oss-untied":
+            return GptOssForCausalLM(
+                GptOssConfig(vocab_size=vocab, num_local_experts=2, num_experts_per_tok=1, **SHAPE)
+            )
         return LlamaForCausalLM(LlamaConfig(vocab_size=vocab, tie_word_embeddings=False, **SHAPE))
 
 
 def make_tiny_model(
     folder: Path,
-    kind: ModelKind | OtherKind = "qwen3-tied",
+    kind: ModelKind | OtherKind | PaddedKind = "qwen3-tied",
     *,
     shards: Literal[1, 2] = 1,
     seed: int = 0,

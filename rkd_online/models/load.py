@@ -75,11 +75,12 @@ def vocabulary_size(folder: Path) -> int:
     return int(_text_config(folder).vocab_size)
 
 
-def _attention(folder: Path) -> str:
-    """torch's fused attention, except where a model caps the logits of its attention, as Gemma-2
-    does: the fused one ignores the cap without a word, and the engine heeds it."""
+def _attention(folder: Path) -> str | None:
+    """transformers' own choice, torch's fused attention where a model can use it; but not where it
+    caps the logits of its attention, as Gemma-2 does: the fused one ignores the cap without a word,
+    and the engine heeds it."""
     cap = getattr(_text_config(folder), "attn_logit_softcapping", None)
-    return "sdpa" if cap is None else "eager"
+    return None if cap is None else "eager"
 
 
 def _text_config(folder: Path) -> PreTrainedConfig:

@@ -19,7 +19,6 @@ from rkd_online.errors import ModelError, WeightSyncError
 from rkd_online.inference import weight_receiver
 from rkd_online.inference.engine import Engine, engine_args
 from rkd_online.inference.engine_thread import EngineRequest
-from rkd_online.inference.settings import EngineSettings
 from rkd_online.types import (
     Logprobs,
     PromptItem,
@@ -31,6 +30,7 @@ from rkd_online.types import (
     token_ids,
 )
 from rkd_online.weights.probe import PROBE_TOLERANCE, check_probe, probe_ids
+from tests.tiny_engines import tiny_engine_settings
 from tests.tiny_models import CONTEXT, END_TOKEN_IDS, make_tiny_model
 
 PROMPT = token_ids([72, 101, 108, 108, 111, 44])
@@ -92,30 +92,13 @@ class Pair:
         return asyncio.run(run())
 
 
-def settings_of(model: Path) -> EngineSettings:
-    return EngineSettings(
-        model=model,
-        end_token_ids=END_TOKEN_IDS,
-        context_length=CONTEXT,
-        max_sequences=64,
-        kv_cache_bytes=32 << 20,
-        device="cpu",
-        precision="float32",
-        tensor_parallel=1,
-        threads=2,
-        transfer="file",
-        kv_on_update="recompute",
-        start_seconds=60.0,
-    )
-
-
 @pytest.fixture(scope="module", params=["qwen3-tied", "llama-untied", "gpt2-tied"])
 def pair(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Pair]:
     folder = tmp_path_factory.mktemp(request.param)
     make_tiny_model(folder / "model", request.param)
-    engine = Engine(settings_of(folder / "model"))
+    engine = Engine(tiny_engine_settings(folder / "model", threads=2))
     model = AutoModelForCausalLM.from_pretrained(folder / "model", dtype=torch.float32).eval()
     yield Pair(engine, model, folder)
     engine.close()
@@ -411,7 +394,10 @@ def test_what_is_urgent_does_not_wait_for_sequences_that_wait_for_their_turn(pai
 def test_vllm_gets_no_batch_ahead_of_a_swap_and_several_gpus_without_ray(tmp_path: Path) -> None:
     for gpus, backend in ((1, None), (2, "mp")):
         settings = replace(
-            settings_of(tmp_path), device="cuda", transfer="nccl", tensor_parallel=gpus
+            tiny_engine_settings(tmp_path, threads=1),
+            device="cuda",
+            transfer="nccl",
+            tensor_parallel=gpus,
         )
         args = engine_args(settings)
         assert (args.async_scheduling, args.distributed_executor_backend) == (False, backend)

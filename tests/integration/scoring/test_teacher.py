@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
-from rkd_online.inference.settings import EngineSettings
 from rkd_online.scoring import teacher
 from rkd_online.scoring.teacher import Teacher, TransformersTeacher, VllmTeacher
 from rkd_online.types import TokenIds, token_ids
-from tests.tiny_models import CONTEXT, END_TOKEN_IDS, ModelKind, make_tiny_model
+from tests.tiny_engines import tiny_engine_settings
+from tests.tiny_models import CONTEXT, ModelKind, make_tiny_model
 
 TOLERANCE = 1e-4
 """Nats, float32 against float32."""
@@ -73,22 +73,7 @@ def case(
     kind, shards = request.param
     folder = make_tiny_model(tmp_path_factory.mktemp(kind) / "model", kind, shards=shards)
     assert len(list(folder.glob("*.safetensors"))) == shards
-    vllm = VllmTeacher(
-        EngineSettings(
-            model=folder,
-            end_token_ids=END_TOKEN_IDS,
-            context_length=CONTEXT,
-            max_sequences=64,
-            kv_cache_bytes=32 << 20,
-            device="cpu",
-            precision="float32",
-            tensor_parallel=1,
-            threads=1,
-            transfer="file",
-            kv_on_update="recompute",
-            start_seconds=60.0,
-        )
-    )
+    vllm = VllmTeacher(tiny_engine_settings(folder, threads=1))
     plain = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     yield Case(folder, plain, vllm, transformers_teacher(folder, temperature=1.0))
     asyncio.run(vllm.close())

@@ -118,3 +118,8 @@ def test_a_hub_model_that_cannot_be_fetched_is_named(monkeypatch: pytest.MonkeyP
 def test_a_hub_model_without_a_revision_is_refused() -> None:
     with pytest.raises(SpecError, match="is not of the form hf:ORG/NAME@REVISION"):
         resolve_for_run("hf:Qwen/Qwen3-8B")
+
+
+def test_a_model_that_knows_no_fused_attention_is_loaded_with_its_own(tmp_path: Path) -> None:
+    loaded = load_causal_lm(make_tiny_model(tmp_path / "model", "gpt-oss-untied"))
+    assert loaded.config._attn_implementation == "eager"
