@@ -25,6 +25,9 @@ WeightVersion: TypeAlias = int
 
 Split: TypeAlias = Literal["train", "validation", "test"]
 FinishReason: TypeAlias = Literal["stop", "length"]
+FailureCause: TypeAlias = Literal["timeout", "crash", "memory", "error", "not_finite"]
+"""Why a rollout has no reward: its judging took too long, ended its process, took too much memory,
+raised, or gave NaN or an infinity."""
 
 
 def token_ids(values: Iterable[int]) -> TokenIds:
@@ -132,25 +135,54 @@ class ScoredRollout:
 
 
 @dataclass(frozen=True, slots=True)
+class UnjudgedRollout:
+    """A rollout whose judging failed. It takes no part in its group's advantages and in the update.
+
+    ``detail`` names the part of the reward and what happened; ``teacher_logprobs`` are as those of
+    its siblings.
+    """
+
+    rollout: Rollout
+    cause: FailureCause
+    detail: str
+    teacher_logprobs: Logprobs | None
+
+    def __post_init__(self) -> None:
+        if self.teacher_logprobs is not None:
+            tokens = len(self.rollout.completion_ids)
+            _aligned("teacher_logprobs", len(self.teacher_logprobs), tokens)
+
+
+@dataclass(frozen=True, slots=True)
 class ScoredGroup:
-    """The scored siblings of one prompt."""
+    """The siblings of one prompt, scored; those whose judging failed keep their places."""
 
     group_id: int
     prompt: PromptItem
-    rollouts: tuple[ScoredRollout, ...]
+    rollouts: tuple[ScoredRollout | UnjudgedRollout, ...]
+
+    @property
+    def judged(self) -> tuple[ScoredRollout, ...]:
+        """The siblings that have a reward."""
+        return tuple(one for one in self.rollouts if isinstance(one, ScoredRollout))
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingRow:
-    """One sequence to learn from, with the statistics that its whole group gave it."""
+    """One sequence to learn from, with the statistics that its whole group gave it.
+
+    ``index`` is its place among its siblings, ``group_wrong`` whether none of them is correct.
+    """
 
     group_id: int
+    index: int
     prompt_ids: TokenIds
     completion_ids: TokenIds
     sampler_logprobs: Logprobs
     teacher_logprobs: Logprobs | None
     advantage: float
     correct: bool
+    group_wrong: bool
 
     def __post_init__(self) -> None:
         tokens = len(self.completion_ids)
@@ -160,8 +192,20 @@ class TrainingRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Turn:
+    """A step's phase of the job, and how many steps that phase had done before."""
+
+    phase: int
+    done: int
+
+
+FIRST_TURN = Turn(phase=0, done=0)
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingBatch:
-    """All rows of one step. ``temperature`` is the one they were sampled at.
+    """All rows of one step. ``temperature`` is the one they were sampled at, ``turn`` says by which
+    algorithm to learn from them.
 
     Step n makes weight version n; ``oldest_version`` is the oldest that sampled any of its tokens.
     """
@@ -170,6 +214,7 @@ class TrainingBatch:
     rows: tuple[TrainingRow, ...]
     temperature: float
     oldest_version: WeightVersion
+    turn: Turn = FIRST_TURN
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,13 +254,27 @@ ALONE = LearnerRank(index=0, count=1, meeting_point="")
 
 
 @dataclass(frozen=True, slots=True)
+class PhasePlace:
+    """A place in a job's phases: the phase, its first step, and the values that its steps reported
+    of the metric whose plateau ends it."""
+
+    index: int
+    first_step: int
+    values: tuple[float, ...]
+
+
+FIRST_PHASE = PhasePlace(index=0, first_step=1, values=())
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """How far a run has come: the steps that are done, the first group that was never asked for,
-    and the groups that were asked for and not yet learned from."""
+    the groups that were asked for and not yet learned from, and the place in the phases."""
 
     step: int
     next_group: int
     open_groups: tuple[int, ...]
+    phase: PhasePlace = FIRST_PHASE
 
 
 @dataclass(frozen=True, slots=True)

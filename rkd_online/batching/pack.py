@@ -8,19 +8,16 @@ from rkd_online.types import TrainingRow
 
 
 def minibatches(rows: Sequence[TrainingRow], count: int) -> list[list[int]]:
-    """Indices of ``count`` equal shares of whole groups, in order.
+    """Indices of ``count`` shares of whole groups, in order, that differ by one group at the most.
 
-    Raises ValueError when the groups do not divide; the spec refuses such a job.
+    There are fewer where a step has fewer groups to learn from; none of them is empty.
     """
     groups = list(dict.fromkeys(row.group_id for row in rows))
-    if len(groups) % count:
-        raise ValueError(f"{len(groups)} groups do not make {count} equal minibatches")
-    size = len(groups) // count
-    share = {group: place // size for place, group in enumerate(groups)}
+    share = {group: place * count // len(groups) for place, group in enumerate(groups)}
     shares: list[list[int]] = [[] for _ in range(count)]
     for index, row in enumerate(rows):
         shares[share[row.group_id]].append(index)
-    return shares
+    return [one for one in shares if one]
 
 
 def micro_batches(

@@ -2,24 +2,45 @@
 
 from collections.abc import Sequence
 from statistics import fmean, pstdev
+from typing import Final
 
-from rkd_online.types import ScoredGroup
+from rkd_online.types import FailureCause, ScoredGroup, UnjudgedRollout
+
+FAILED: Final[dict[FailureCause, str]] = {
+    "timeout": "reward/failed_timeout",
+    "crash": "reward/failed_crash",
+    "memory": "reward/failed_memory",
+    "error": "reward/failed_error",
+    "not_finite": "reward/failed_not_finite",
+}
+"""The metric that counts each cause."""
 
 
 def batch_metrics(groups: Sequence[ScoredGroup], *, correct_at: float) -> dict[str, float]:
-    """Rewards and completions of a step.
+    """Rewards and completions of a step, rewards of those alone that could be judged.
 
     ``reward/no_signal_share`` is the share of groups whose rewards are all equal: they give no
     advantage.
     """
-    scored = [one for group in groups for one in group.rollouts]
-    rewards = [one.reward for one in scored]
-    flat = [len({one.reward for one in group.rollouts}) == 1 for group in groups]
-    return {
+    rollouts = [one.rollout for group in groups for one in group.rollouts]
+    judged = [one for group in groups for one in group.judged]
+    rewards = [one.reward for one in judged] or [0.0]
+    flat = [len({one.reward for one in group.judged}) <= 1 for group in groups]
+    return _failures(groups) | {
         "reward/mean": fmean(rewards),
         "reward/std": pstdev(rewards),
-        "reward/correct_share": fmean(one.correctness >= correct_at for one in scored),
+        "reward/correct_share": fmean([one.correctness >= correct_at for one in judged] or [False]),
         "reward/no_signal_share": fmean(flat),
-        "rollout/completion_length": fmean(len(one.rollout.completion_ids) for one in scored),
-        "rollout/truncated_share": fmean(one.rollout.finish_reason == "length" for one in scored),
+        "rollout/completion_length": fmean(len(one.completion_ids) for one in rollouts),
+        "rollout/truncated_share": fmean(one.finish_reason == "length" for one in rollouts),
     }
+
+
+def _failures(groups: Sequence[ScoredGroup]) -> dict[str, float]:
+    """How many rollouts could not be judged, by cause."""
+    failed = dict.fromkeys(FAILED.values(), 0.0)
+    for group in groups:
+        for one in group.rollouts:
+            if isinstance(one, UnjudgedRollout):
+                failed[FAILED[one.cause]] += 1
+    return failed

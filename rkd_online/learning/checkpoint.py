@@ -14,10 +14,10 @@ from safetensors import SafetensorError
 from transformers import GenerationConfig, PreTrainedModel
 
 from rkd_online.errors import CheckpointError
-from rkd_online.types import Progress
+from rkd_online.types import PhasePlace, Progress
 from rkd_online.weights.files import file_digest
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 MANIFEST: Final = "manifest.json"
 STATE: Final = Path("state") / "optimizer.pt"
 GENERATION_CONFIG: Final = "generation_config.json"
@@ -69,7 +69,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def read_progress(folder: Path) -> Progress:
     """How far the run was that wrote a checkpoint. Looks at the manifest alone."""
     found = _parsed_manifest(folder)
-    return Progress(found["step"], found["next_group"], tuple(found["open_groups"]))
+    place = found["phase"]
+    phase = PhasePlace(place["index"], place["first_step"], tuple(place["values"]))
+    return Progress(found["step"], found["next_group"], tuple(found["open_groups"]), phase)
 
 
 def read_state(folder: Path) -> dict[str, Any]:

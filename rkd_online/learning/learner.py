@@ -1,6 +1,6 @@
 """The learner: training batches in, new weights out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from rkd_online.learning.update import PolicyUpdate
 from rkd_online.models.completion_model import CompletionModel
 from rkd_online.models.load import load_causal_lm
 from rkd_online.models.threads import use_threads
-from rkd_online.spec.algorithm import Algorithm
+from rkd_online.spec.phases import Phase
 from rkd_online.spec.precision import Precision
 from rkd_online.spec.training import OptimizerSpec
 from rkd_online.types import (
@@ -41,7 +41,7 @@ class PolicyLearner:
         self,
         model: Path,
         *,
-        algorithm: Algorithm,
+        phases: Sequence[Phase],
         optimizer: OptimizerSpec,
         total_steps: int,
         device: str,
@@ -60,7 +60,7 @@ class PolicyLearner:
         self.ranks.shard(self._statistics)
         self.version: WeightVersion = 0
         self._source = model
-        self._algorithm = algorithm
+        self._phases = phases
         self._spec = optimizer
         self._total_steps = total_steps
         self._device = device
@@ -82,7 +82,9 @@ class PolicyLearner:
         """
         if batch.step != self.version + 1:
             raise TrainingError(f"step {batch.step} came while the policy is at {self.version}")
+        phase = self._phases[batch.turn.phase]
         rate = learning_rate(batch.step, self._spec, self._total_steps)
+        rate *= phase.learning_rate_factor
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         update = PolicyUpdate(
@@ -90,7 +92,7 @@ class PolicyLearner:
             self._optimizer,
             batch,
             ranks=self.ranks,
-            algorithm=self._algorithm,
+            algorithm=phase.algorithm_after(batch.turn.done),
             spec=self._spec,
         )
         metrics = update.run() | {"optimizer/learning_rate": rate}

@@ -14,11 +14,14 @@ from rkd_online.types import Logprobs, TrainingRow
 class RowTensors:
     """B rows, completions padded on the right to T.
 
-    ``mask`` is bool [B, T], log-probs are float32 [B, T], ``advantages`` float32 [B].
+    ``mask`` is bool [B, T], log-probs are float32 [B, T], ``advantages`` float32 [B], ``correct``
+    and ``group_wrong`` bool [B].
     """
 
     mask: Tensor
     advantages: Tensor
+    correct: Tensor
+    group_wrong: Tensor
     sampler_logprobs: Tensor
     teacher_logprobs: Tensor | None
 
@@ -29,6 +32,8 @@ def row_tensors(rows: Sequence[TrainingRow], device: torch.device) -> RowTensors
     return RowTensors(
         mask=sequence_mask([len(row.completion_ids) for row in rows], device),
         advantages=torch.tensor([row.advantage for row in rows], device=device),
+        correct=torch.tensor([row.correct for row in rows], device=device),
+        group_wrong=torch.tensor([row.group_wrong for row in rows], device=device),
         sampler_logprobs=padded([row.sampler_logprobs for row in rows], device),
         teacher_logprobs=padded(teacher, device) if teacher else None,
     )

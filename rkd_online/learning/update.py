@@ -12,13 +12,19 @@ from torch import Tensor
 
 from rkd_online.batching.pack import micro_batches, minibatches
 from rkd_online.errors import TrainingError
+from rkd_online.learning.old_policy import RowStreams, advantages_of
 from rkd_online.learning.ranks import Ranks, whole
 from rkd_online.learning.tensors import row_tensors
 from rkd_online.models.completion_model import CompletionModel, CompletionStatistics
-from rkd_online.objectives import importance_weights, policy_loss
+from rkd_online.objectives import (
+    batch_denominator,
+    importance_weights,
+    needs_old_first,
+    policy_loss,
+)
 from rkd_online.spec.algorithm import Algorithm
 from rkd_online.spec.training import OptimizerSpec
-from rkd_online.types import Logprobs, TokenIds, TrainingBatch, logprobs
+from rkd_online.types import Logprobs, TokenIds, TrainingBatch
 
 MAXIMA: Final = frozenset({"sampler/mismatch_max"})
 """Metrics of which the whole has the largest of its parts, not their sum."""
@@ -43,23 +49,29 @@ class PolicyUpdate:
         self._batch = batch
         self._algorithm = algorithm
         self._spec = spec
-        self._old: dict[int, Tensor] = {}
+        self._old = RowStreams(batch.rows)
+        self._advantages: RowStreams | None = None
         self._passes = spec.epochs * spec.minibatches
+        self._old_first = self._passes > 1 or needs_old_first(algorithm)
         self._taken = 0
 
     def run(self) -> dict[str, float]:
         """All optimizer steps; returns the mean of their metrics, of a maximum the largest, and
-        has the same on every rank.
+        has the same on every rank. A batch without rows changes nothing and has no metrics.
 
         Raises TrainingError, on every rank, at the first loss or gradient norm that is not finite,
         before that optimizer step; earlier ones of the same batch stay taken.
         """
         shares = minibatches(self._batch.rows, self._spec.minibatches)
-        if self._passes > 1:
+        if not shares:
+            return {}
+        if self._old_first:
             self._remember_old()
+        if needs_old_first(self._algorithm):
+            self._advantages = advantages_of(self._batch.rows, self._old, self._algorithm)
         steps = [self._step(share) for _ in range(self._spec.epochs) for share in shares]
-        if self._passes == 1:
-            self._merge_old()
+        if not self._old_first:
+            self._old.merge(self._ranks)
         return {
             name: total if name in MAXIMA else total / len(steps)
             for name, total in _joined(steps).items()
@@ -67,29 +79,23 @@ class PolicyUpdate:
 
     def old_logprobs(self) -> tuple[Logprobs, ...]:
         """The old policy's log-probs, aligned with the batch's rows."""
-        return tuple(logprobs(self._old[index].tolist()) for index in range(len(self._batch.rows)))
+        return self._old.streams()
 
     @torch.no_grad()
     def _remember_old(self) -> None:
         micro_batches = self._micro_batches(range(len(self._batch.rows)))
         for chosen, _ in self._ranks.share(micro_batches):
-            self._keep(chosen, self._statistics(chosen).logprobs)
+            self._old.keep(chosen, self._statistics(chosen).logprobs)
         self._ranks.settle(self._model)
-        self._merge_old()
-
-    def _merge_old(self) -> None:
-        """Each rank has computed those of its own rows."""
-        mine = {index: row.cpu() for index, row in self._old.items()}
-        self._old = {
-            index: row for found in self._ranks.merged(mine) for index, row in found.items()
-        }
+        self._old.merge(self._ranks)
 
     def _step(self, share: Sequence[int]) -> dict[str, float]:
         """One optimizer step on the rows of ``share``."""
         self._optimizer.zero_grad(set_to_none=True)
         micro_batches = self._micro_batches(share)
+        lengths = [len(self._batch.rows[index].completion_ids) for index in share]
         mine = [
-            self._backward(chosen, counts, sequences=len(share))
+            self._backward(chosen, counts, lengths)
             for chosen, counts in self._ranks.share(micro_batches)
         ]
         parts = [part for found in self._ranks.merged(mine) for part in found if part is not None]
@@ -110,10 +116,10 @@ class PolicyUpdate:
         return _joined([part for _, part in parts]) | {"optimizer/gradient_norm": norm}
 
     def _backward(
-        self, chosen: Sequence[int], counts: bool, *, sequences: int
+        self, chosen: Sequence[int], counts: bool, lengths: Sequence[int]
     ) -> tuple[Sequence[int], dict[str, float]] | None:
-        """Add the gradient of some rows of a minibatch of ``sequences`` rows, and return them with
-        their metrics; nothing of rows that do not count."""
+        """Add the gradient of some rows of a minibatch, whose rows have ``lengths`` tokens, and
+        return them with their metrics; nothing of rows that do not count."""
         policy, entropy = self._statistics(chosen)
         tensors = row_tensors([self._batch.rows[index] for index in chosen], policy.device)
         old = self._old_of(chosen, policy)
@@ -127,14 +133,18 @@ class PolicyUpdate:
             advantages=tensors.advantages,
             mask=tensors.mask,
             algorithm=self._algorithm,
+            correct=tensors.correct,
+            group_wrong=tensors.group_wrong,
+            token_advantages=self._advantages_of(chosen, policy.device),
             importance_weights=weights,
-            denominator=float(sequences),
+            denominator=batch_denominator(self._algorithm.aggregation, lengths),
         )
         # Ranks take the mean of their gradients, whose sum is wanted.
         (loss * (self._ranks.count if counts else 0)).backward()
         if not counts:
             return None
         mismatch = (old - tensors.sampler_logprobs).abs().masked_fill(~tensors.mask, 0.0)
+        sequences = len(lengths)
         return chosen, {name: float(value) for name, value in metrics.items()} | {
             "policy/loss": float(loss.detach()),
             "policy/entropy": _sequence_mean(entropy, tensors.mask, sequences),
@@ -145,15 +155,15 @@ class PolicyUpdate:
         }
 
     def _old_of(self, chosen: Sequence[int], policy: Tensor) -> Tensor:
-        """With one optimizer step on fresh data the policy is the old policy: no second forward."""
-        if self._passes == 1:
-            self._keep(chosen, policy.detach())
-        rows = [self._old[index].to(policy.device) for index in chosen]
-        return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+        """With one optimizer step on fresh data the policy is the old policy, so that most methods
+        need no second forward."""
+        if not self._old_first:
+            self._old.keep(chosen, policy.detach())
+        return self._old.of(chosen, policy.device)
 
-    def _keep(self, chosen: Sequence[int], found: Tensor) -> None:
-        for index, row in zip(chosen, found, strict=True):
-            self._old[index] = row[: len(self._batch.rows[index].completion_ids)]
+    def _advantages_of(self, chosen: Sequence[int], device: torch.device) -> Tensor | None:
+        """Those that were made before the batch was split, if the method wants that."""
+        return None if self._advantages is None else self._advantages.of(chosen, device)
 
     def _statistics(self, chosen: Sequence[int]) -> CompletionStatistics:
         batch = self._model.batch(self._sequences(chosen))

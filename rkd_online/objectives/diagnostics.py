@@ -36,7 +36,7 @@ teacher log-probs, the others are always there."""
 
 
 def surrogate_metrics(surrogate: Surrogate) -> dict[str, Tensor]:
-    """The importance ratio, and where each side of the clip takes a token's gradient away."""
+    """The importance ratio, and where each side of the clip binds."""
     return {
         RATIO_MEAN: surrogate.ratio,
         CLIP_LOW_SHARE: surrogate.clipped_low,

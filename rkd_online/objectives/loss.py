@@ -1,21 +1,20 @@
 """The loss of one (micro-)batch, for every method of the catalogue."""
 
+from typing import Any, Final
+
+import torch
 from torch import Tensor
 
-from rkd_online.objectives.catalogue import method_for
+from rkd_online.objectives.aggregation import BatchMean, loss_mean, metric_mean
+from rkd_online.objectives.catalogue import Method, Objective, method_for
 from rkd_online.objectives.diagnostics import policy_metrics, surrogate_metrics
-from rkd_online.objectives.surrogate import (
-    clipped_surrogate,
-    mean_over_batch,
-    sequences_with_tokens,
-)
-from rkd_online.objectives.tokens import (
-    SampledTokens,
-    constant,
-    expect_shape,
-    sampled_tokens,
-)
-from rkd_online.spec.algorithm import Algorithm
+from rkd_online.objectives.outcomes import Outcomes
+from rkd_online.objectives.reference import reference_penalty
+from rkd_online.objectives.surrogate import Surrogate
+from rkd_online.objectives.tokens import SampledTokens, sampled_tokens, stream
+from rkd_online.spec.algorithm import NoReference, ReferenceKl
+
+NO_REFERENCE: Final = NoReference()
 
 
 def policy_loss(
@@ -25,73 +24,98 @@ def policy_loss(
     teacher_logprobs: Tensor | None,
     advantages: Tensor,
     mask: Tensor,
-    algorithm: Algorithm,
+    algorithm: Objective,
     correct: Tensor | None = None,
     group_ids: Tensor | None = None,
     importance_weights: Tensor | None = None,
     denominator: Tensor | float | None = None,
+    group_wrong: Tensor | None = None,
+    token_advantages: Tensor | None = None,
+    reference_logprobs: Tensor | None = None,
+    reference_kl: ReferenceKl = NO_REFERENCE,
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """The loss to minimize (the negative clipped surrogate) and its metrics.
+    """The loss to minimize (minus the method's surrogate) and its metrics.
 
-    Log-probs (nats), ``mask`` and ``importance_weights`` are ``[B, T]`` over completion tokens;
-    ``advantages``, ``correct`` and ``group_ids`` are ``[B]``. ``mask`` is 0 or 1 in any dtype, and
-    where it is 0 the other tensors may hold anything. Only ``policy_logprobs`` gets a gradient and
-    its float dtype is that of all results. ``importance_weights`` multiply each token's surrogate.
-    ``correct`` and ``group_ids`` are for methods that route by outcome; grpo and rlad read neither.
+    Log-probs (nats), ``mask``, ``importance_weights`` and ``token_advantages`` are ``[B, T]`` over
+    completion tokens, the others ``[B]``. ``mask`` is 0 or 1 in any dtype; where it is 0 the other
+    tensors may hold anything. Only ``policy_logprobs`` gets a gradient, and its float dtype is that
+    of all results. ``importance_weights`` multiply each token's surrogate and penalty.
 
-    Each sequence's token mean is summed and divided by ``denominator``, the number of sequences of
-    the **whole** optimizer batch (left out: of this batch's sequences with a token). Every metric
-    is reduced likewise: the **sum** of the loss, of its gradient or of a metric over micro-batches
-    with one denominator is the value for the whole batch.
+    Some methods route by ``correct``. What depends on a whole group is made of ``correct`` and
+    ``group_ids``, and the groups are then whole; or it was made before the batch was split:
+    ``group_wrong`` at assembly, ``token_advantages`` by the function of that name.
+
+    ``algorithm.aggregation`` makes one number of the tokens, with the **whole** optimizer batch's
+    number of sequences (``token_mean``: of tokens) as ``denominator``; left out, this batch's.
+    Metrics are reduced likewise: over micro-batches with one denominator, the **sum** of losses, of
+    gradients or of a metric is the value for the whole batch.
 
     A non-finite token reaches the loss wherever it is not cut away by the clip: the caller checks.
-    ``ValueError`` for a wrong shape, a denominator that is not positive, or a missing teacher.
-
-    Sources: arXiv 2402.03300 eq. 3 (grpo), arXiv 2602.22495 eq. 3-4 (rlad).
+    ``ValueError`` names a wrong shape, what is missing, or a denominator that is not positive.
     """
     tokens = sampled_tokens(policy_logprobs, old_logprobs, teacher_logprobs, advantages, mask)
-    for name, by_sequence in (("correct", correct), ("group_ids", group_ids)):
-        if by_sequence is not None:
-            expect_shape(name, by_sequence, (len(policy_logprobs),))
+    outcomes = Outcomes(algorithm.type, len(tokens.mask), correct, group_ids, group_wrong)
     method = method_for(algorithm, tokens)
-    surrogate = clipped_surrogate(
-        method.log_ratio(algorithm, tokens),
-        method.advantage(algorithm, tokens),
-        algorithm.clip_low,
-        algorithm.clip_high,
-    )
-    token_metrics = surrogate_metrics(surrogate) | policy_metrics(tokens)
-    for extra in method.metrics:
-        token_metrics |= extra(algorithm, tokens)
-    sequences = _sequences(denominator, tokens.mask)
-    values = _weighted(surrogate.values, importance_weights, tokens.mask)
-    loss = -mean_over_batch(values, tokens.mask, sequences)
-    return loss, _reduced(token_metrics, tokens, sequences)
+    if token_advantages is None:
+        by_token = method.advantage(algorithm, tokens, outcomes)
+    else:
+        by_token = _stream("token_advantages", token_advantages, tokens)
+    surrogate = method.surrogate(algorithm, tokens, method.log_ratio(algorithm, tokens), by_token)
+    values = _penalized(surrogate.values, tokens, reference_logprobs, reference_kl)
+    if importance_weights is not None:
+        values = values * _stream("importance_weights", importance_weights, tokens)
+    mean = loss_mean(algorithm.aggregation, tokens.mask, denominator)
+    return -mean.of(values), _metrics(method, algorithm, tokens, surrogate, mean)
 
 
-def _reduced(
-    token_metrics: dict[str, Tensor], tokens: SampledTokens, sequences: Tensor | float
-) -> dict[str, Tensor]:
-    dtype = tokens.policy.dtype
-    return {
-        name: mean_over_batch(values.to(dtype), tokens.mask, sequences)
-        for name, values in token_metrics.items()
-    }
+@torch.no_grad()
+def token_advantages(
+    *,
+    old_logprobs: Tensor,
+    teacher_logprobs: Tensor | None,
+    advantages: Tensor,
+    mask: Tensor,
+    algorithm: Objective,
+    correct: Tensor | None = None,
+    group_ids: Tensor | None = None,
+) -> Tensor:
+    """Each token's advantage ``[B, T]``, made of whole groups, with 0 where ``mask`` is 0.
+
+    For ``policy_loss`` on parts of the batch; arguments and errors as there.
+    """
+    tokens = sampled_tokens(old_logprobs, old_logprobs, teacher_logprobs, advantages, mask)
+    outcomes = Outcomes(algorithm.type, len(tokens.mask), correct, group_ids, None)
+    found: Tensor = method_for(algorithm, tokens).advantage(algorithm, tokens, outcomes)
+    return found
 
 
-def _sequences(denominator: Tensor | float | None, mask: Tensor) -> Tensor | float:
-    if denominator is None:
-        return sequences_with_tokens(mask)
-    if not denominator > 0:
-        raise ValueError(
-            f"denominator is {denominator}, expected the number of sequences of the whole "
-            "optimizer batch, above 0"
-        )
-    return denominator
-
-
-def _weighted(values: Tensor, weights: Tensor | None, mask: Tensor) -> Tensor:
-    if weights is None:
+def _penalized(
+    values: Tensor, tokens: SampledTokens, reference: Tensor | None, penalty: ReferenceKl
+) -> Tensor:
+    if isinstance(penalty, NoReference):
         return values
-    expect_shape("importance_weights", weights, tuple(values.shape))
-    return values * constant(weights, mask, values.dtype)
+    if reference is None:
+        raise ValueError(
+            f"reference_logprobs is None, but reference_kl.type {penalty.type!r} needs the "
+            "reference's log-prob of every sampled token"
+        )
+    anchor = _stream("reference_logprobs", reference, tokens)
+    return values - reference_penalty(penalty, tokens.policy, anchor)
+
+
+def _metrics(
+    method: Method[Any, Any],
+    algorithm: Objective,
+    tokens: SampledTokens,
+    surrogate: Surrogate,
+    loss: BatchMean,
+) -> dict[str, Tensor]:
+    by_token = surrogate_metrics(surrogate) | policy_metrics(tokens)
+    for extra in method.metrics:
+        by_token |= extra(algorithm, tokens)
+    mean, dtype = metric_mean(algorithm.aggregation, loss), tokens.policy.dtype
+    return {name: mean.of(values.to(dtype)) for name, values in by_token.items()}
+
+
+def _stream(name: str, values: Tensor, tokens: SampledTokens) -> Tensor:
+    return stream(name, values, tokens.mask, tokens.policy.dtype)

@@ -1,17 +1,20 @@
-"""The clipped surrogate and how its tokens make one number."""
+"""What a token is worth to the policy, from its log importance ratio and its advantage."""
 
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from rkd_online.objectives.tokens import SampledTokens
+from rkd_online.spec.algorithm import Cispo, Clipped, Sft
+
 
 @dataclass(frozen=True, slots=True)
 class Surrogate:
-    """A clipped surrogate, all ``[B, T]``. ``values`` is to be maximized and carries gradient.
+    """All ``[B, T]``. ``values`` is to be maximized and carries gradient.
 
     ``ratio`` is detached. ``clipped_low`` and ``clipped_high`` are True where that side of the clip
-    is the minimum, so that the token gives no gradient.
+    binds.
     """
 
     values: Tensor
@@ -21,18 +24,18 @@ class Surrogate:
 
 
 def clipped_surrogate(
-    log_ratio: Tensor, advantages: Tensor, clip_low: float, clip_high: float
+    algorithm: Clipped, tokens: SampledTokens, log_ratio: Tensor, advantages: Tensor
 ) -> Surrogate:
     """min(rho * A, clip(rho, 1 - clip_low, 1 + clip_high) * A) with rho = exp(log_ratio).
 
-    ``log_ratio`` and ``advantages`` are ``[B, T]``. A ratio that overflows stays visible (an
+    Where the clip binds, the token gives no gradient. A ratio that overflows stays visible (an
     infinite value) where it is the minimum and is harmless where the clip or an advantage of 0
     takes it away. NaN is never hidden.
 
     Source: arXiv 2402.03300 eq. 3, with separate clip bounds as in arXiv 2503.14476 eq. 8.
     """
     ratio = log_ratio.detach().exp()
-    low, high = 1 - clip_low, 1 + clip_high
+    low, high = 1 - algorithm.clip_low, 1 + algorithm.clip_high
     below = (advantages <= 0) & (ratio < low)
     above = (advantages >= 0) & (ratio > high)
     cut = below | above
@@ -43,18 +46,28 @@ def clipped_surrogate(
     return Surrogate(torch.where(cut, bound, free), ratio, below & pulls, above & pulls)
 
 
-def mean_over_batch(values: Tensor, mask: Tensor, denominator: Tensor | float) -> Tensor:
-    """Mean over each sequence's tokens, then their sum divided by ``denominator`` (sequences).
+def clipped_weight(
+    algorithm: Cispo, tokens: SampledTokens, log_ratio: Tensor, advantages: Tensor
+) -> Surrogate:
+    """sg(clip(rho, 1 - clip_low, 1 + clip_high)) * A * lp: where the clip binds, on either side and
+    for either sign of A, the token weighs the bound and keeps its gradient.
 
-    ``values`` ``[B, T]`` and bool ``mask`` ``[B, T]`` give a scalar of the dtype of ``values``; a
-    sequence without tokens adds 0. With one ``denominator``, the sum over micro-batches is the
-    value of the whole batch. Source: arXiv 2602.22495 eq. 4, arXiv 2402.03300 eq. 3.
+    Source: arXiv 2506.13585 eq. 4-5.
     """
-    lengths = mask.sum(dim=1).clamp(min=1)
-    per_sequence = torch.where(mask, values, 0).sum(dim=1) / lengths
-    return per_sequence.sum() / denominator
+    ratio = log_ratio.detach().exp()
+    low, high = 1 - algorithm.clip_low, 1 + algorithm.clip_high
+    pulls = advantages != 0
+    return Surrogate(
+        ratio.clamp(low, high) * advantages * tokens.policy,
+        ratio,
+        (ratio < low) & pulls,
+        (ratio > high) & pulls,
+    )
 
 
-def sequences_with_tokens(mask: Tensor) -> Tensor:
-    """How many rows of a bool ``[B, T]`` mask have a token, at least 1: a scalar."""
-    return mask.any(dim=1).sum().clamp(min=1)
+def likelihood(
+    algorithm: Sft, tokens: SampledTokens, log_ratio: Tensor, advantages: Tensor
+) -> Surrogate:
+    """A * lp, whatever the ratio: cross entropy where A is 1."""
+    never = torch.zeros_like(tokens.mask)
+    return Surrogate(advantages * tokens.policy, log_ratio.detach().exp(), never, never)

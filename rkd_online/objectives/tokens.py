@@ -46,18 +46,22 @@ def sampled_tokens(
         )
     batch, length = policy_logprobs.shape
     expect_shape("mask", mask, (batch, length))
-    expect_shape("old_logprobs", old_logprobs, (batch, length))
     expect_shape("advantages", advantages, (batch,))
     real = mask.bool()
     # Cleared before any arithmetic: NaN or infinity times a mask of 0 would still be NaN.
     policy = torch.where(real, policy_logprobs, 0)
-    old = constant(old_logprobs, real, policy.dtype)
+    old = stream("old_logprobs", old_logprobs, real, policy.dtype)
     repeated = constant(advantages.unsqueeze(1), real, policy.dtype)
     if teacher_logprobs is None:
         return SampledTokens(policy, old, repeated, real)
-    expect_shape("teacher_logprobs", teacher_logprobs, (batch, length))
-    teacher = constant(teacher_logprobs, real, policy.dtype)
+    teacher = stream("teacher_logprobs", teacher_logprobs, real, policy.dtype)
     return TaughtTokens(policy, old, repeated, real, teacher)
+
+
+def stream(name: str, values: Tensor, mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """``constant`` of one value per token; ``ValueError`` names what has another shape."""
+    expect_shape(name, values, tuple(mask.shape))
+    return constant(values, mask, dtype)
 
 
 def constant(values: Tensor, mask: Tensor, dtype: torch.dtype) -> Tensor:

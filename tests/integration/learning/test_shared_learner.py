@@ -29,15 +29,31 @@ class Run:
     checkpoint: dict[str, torch.Tensor]
 
 
-def run(model: Path, out: Path, *, ranks: int, budget: int, minibatches: int) -> Run:
+def run(
+    model: Path,
+    name: str,
+    *,
+    ranks: int,
+    budget: int = 16_384,
+    precision: str = "float32",
+    **optimizer: Any,
+) -> Run:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         meeting_point = f"127.0.0.1:{free.getsockname()[1]}"
+    out = model.parent / name
     out.mkdir()
-    settings = [meeting_point, str(budget), str(minibatches)]
+    settings = {
+        "model": str(model),
+        "out": str(out),
+        "ranks": ranks,
+        "meeting_point": meeting_point,
+        "precision": precision,
+        "optimizer": {"micro_batch_tokens": budget, "minibatches": 2} | optimizer,
+    }
     processes = [
         subprocess.Popen(
-            [sys.executable, "-m", SCRIPT, *map(str, (model, out, rank, ranks)), *settings],
+            [sys.executable, "-m", SCRIPT, json.dumps(settings | {"rank": rank})],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -62,12 +78,25 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture(scope="module")
 def alone(model: Path) -> Run:
-    return run(model, model.parent / "alone", ranks=1, budget=16_384, minibatches=2)
+    return run(model, "alone", ranks=1)
 
 
 @pytest.mark.parametrize("budget", [16, 40, 16_384])
 def test_two_ranks_learn_what_one_learns(model: Path, alone: Run, budget: int) -> None:
-    shared = run(model, model.parent / f"two-{budget}", ranks=2, budget=budget, minibatches=2)
+    assert_equal(run(model, f"two-{budget}", ranks=2, budget=budget), alone)
+
+
+def test_two_ranks_that_compute_layers_again_learn_the_same(model: Path, alone: Run) -> None:
+    again = run(model, "again", ranks=2, budget=40, activation_checkpointing=True)
+    assert_equal(again, alone)
+
+
+def test_two_ranks_learn_what_one_learns_of_padded_rows(tmp_path: Path) -> None:
+    model = make_tiny_model(tmp_path / "model", "gpt-oss-untied")
+    assert_equal(run(model, "two", ranks=2, budget=40), run(model, "alone", ranks=1))
+
+
+def assert_equal(shared: Run, alone: Run) -> None:
     for ours, theirs in zip(shared.found["metrics"], alone.found["metrics"], strict=True):
         assert ours == pytest.approx(theirs, rel=0, abs=TOLERANCE)
     for step, rows in enumerate(alone.found["old"]):
@@ -94,6 +123,6 @@ def test_weights_change_by_more_than_the_tolerance(alone: Run) -> None:
 
 
 def test_every_rank_refuses_what_is_not_finite_on_one(model: Path, alone: Run) -> None:
-    shared = run(model, model.parent / "refused", ranks=2, budget=16, minibatches=2)
+    shared = run(model, "refused", ranks=2, budget=16)
     for one in (shared, alone):
         assert "the loss of step 5 is nan on groups [2, 3]; no weights" in one.found["refusal"]

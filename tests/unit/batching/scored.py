@@ -6,6 +6,7 @@ from rkd_online.types import (
     Rollout,
     ScoredGroup,
     ScoredRollout,
+    UnjudgedRollout,
     VersionSpan,
     logprobs,
     token_ids,
@@ -36,7 +37,7 @@ def scored(
     )
 
 
-def group(group_id: int, *rollouts: ScoredRollout) -> ScoredGroup:
+def group(group_id: int, *rollouts: ScoredRollout | UnjudgedRollout) -> ScoredGroup:
     """The group of a prompt of three tokens."""
     ids = token_ids([group_id, 1, 2])
     prompt = PromptItem(f"train:{group_id}", "train", group_id, ids, "7", "sum", "easy")

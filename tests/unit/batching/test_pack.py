@@ -35,7 +35,15 @@ def cost(sequences: Pairs, chosen: list[int]) -> int:
 
 def row(group_id: int) -> TrainingRow:
     return TrainingRow(
-        group_id, token_ids([1]), token_ids([2]), logprobs([-1.0]), None, 0.0, correct=False
+        group_id,
+        0,
+        token_ids([1]),
+        token_ids([2]),
+        logprobs([-1.0]),
+        None,
+        0.0,
+        correct=False,
+        group_wrong=True,
     )
 
 
@@ -116,6 +124,7 @@ def test_minibatches_are_whole_groups_in_order() -> None:
     assert minibatches(rows, 4) == [[0, 1], [2, 3, 4], [5], [6, 7]]
 
 
-def test_groups_that_do_not_divide_are_refused() -> None:
-    with pytest.raises(ValueError, match="3 groups do not make 2 equal minibatches"):
-        minibatches([row(0), row(1), row(2)], 2)
+def test_groups_that_do_not_divide_make_minibatches_that_differ_by_one() -> None:
+    assert minibatches([row(0), row(1), row(2)], 2) == [[0, 1], [2]]
+    assert minibatches([row(7)], 2) == [[0]]
+    assert minibatches([], 2) == []

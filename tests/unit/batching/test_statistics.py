@@ -1,7 +1,10 @@
 import pytest
 
-from rkd_online.batching.statistics import batch_metrics
+from rkd_online.batching.statistics import FAILED, batch_metrics
+from rkd_online.types import UnjudgedRollout
 from tests.unit.batching.scored import group, scored
+
+NO_FAILURE = dict.fromkeys(FAILED.values(), 0.0)
 
 
 def test_metrics_of_a_batch_by_hand() -> None:
@@ -22,4 +25,29 @@ def test_metrics_of_a_batch_by_hand() -> None:
             "rollout/completion_length": 5.0,
             "rollout/truncated_share": 0.25,
         }
+        | NO_FAILURE
+    )
+
+
+def test_rollouts_that_could_not_be_judged_are_counted_by_cause_and_have_no_reward() -> None:
+    """Their completions are lengths like others; a group with one reward left has no signal."""
+    lost = scored(9.0, length=8, finish="length").rollout
+    timeout = UnjudgedRollout(lost, "timeout", "verifier: no verdict within 10 s", None)
+    crash = UnjudgedRollout(lost, "crash", "own: the judging process ended", None)
+    groups = [
+        group(0, scored(1.0, correctness=1.0, length=4), timeout, timeout),
+        group(1, scored(0.0, length=4), crash, scored(0.5, length=8)),
+        group(2, timeout),
+    ]
+    assert batch_metrics(groups, correct_at=1.0) == pytest.approx(
+        {
+            "reward/mean": 0.5,
+            "reward/std": (0.5 / 3) ** 0.5,
+            "reward/correct_share": 1 / 3,
+            "reward/no_signal_share": 2 / 3,
+            "rollout/completion_length": 48 / 7,
+            "rollout/truncated_share": 4 / 7,
+        }
+        | NO_FAILURE
+        | {"reward/failed_timeout": 3.0, "reward/failed_crash": 1.0}
     )

@@ -7,8 +7,8 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from rkd_online.errors import CheckpointError
-from rkd_online.learning.checkpoint import read_manifest
-from rkd_online.types import Progress
+from rkd_online.learning.checkpoint import read_manifest, read_progress
+from rkd_online.types import PhasePlace, Progress
 from tests.tiny_models import CHAT_TEMPLATE, END_TOKEN_IDS, make_tiny_model
 from tests.unit.learning.training import learner, training_batch, weights
 
@@ -79,7 +79,7 @@ def test_the_manifest_lists_every_other_file_and_the_progress(written: Path) -> 
     manifest = read_manifest(written)
     names = {str(path.relative_to(written)) for path in written.rglob("*") if path.is_file()}
     assert set(manifest["files"]) == names - {"manifest.json"}
-    assert (manifest["format"], manifest["step"]) == (2, 1)
+    assert (manifest["format"], manifest["step"]) == (3, 1)
     assert (manifest["next_group"], manifest["open_groups"]) == (2, [])
     assert manifest["files"]["config.json"]["bytes"] == (written / "config.json").stat().st_size
     assert [path.name for path in written.parent.iterdir()] == ["step-000001"]
@@ -123,7 +123,7 @@ def test_a_folder_without_a_manifest_is_no_checkpoint(policy: Path) -> None:
 
 def test_another_format_is_refused(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text(json.dumps({"format": 1, "files": {}}))
-    with pytest.raises(CheckpointError, match="has format 1, this release reads 2: resume with"):
+    with pytest.raises(CheckpointError, match="has format 1, this release reads 3: resume with"):
         read_manifest(tmp_path)
 
 
@@ -140,3 +140,9 @@ def test_what_a_cut_attempt_left_is_written_over(policy: Path, tmp_path: Path) -
     learner(policy).save(tmp_path / "step-000000", Progress(0, 0, ()))
     assert [path.name for path in tmp_path.iterdir()] == ["step-000000"]
     assert "half.safetensors" not in read_manifest(tmp_path / "step-000000")["files"]
+
+
+def test_the_place_in_the_phases_comes_back(policy: Path, tmp_path: Path) -> None:
+    progress = Progress(2, 9, (6, 8), PhasePlace(1, 2, (0.25, 0.5)))
+    learner(policy).save(tmp_path / "step-000002", progress)
+    assert read_progress(tmp_path / "step-000002") == progress

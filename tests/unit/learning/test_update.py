@@ -1,5 +1,6 @@
 """What one step does, against the same step derived from a plain forward of each row."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ from transformers import PreTrainedModel
 from rkd_online.learning.learner import PolicyLearner
 from rkd_online.models.load import load_causal_lm
 from rkd_online.spec.algorithm import Rlad
-from rkd_online.types import TrainingRow
+from rkd_online.spec.phases import Annealing, Phase
+from rkd_online.types import TrainingRow, Turn
 from tests.unit.learning.training import (
     SMOOTH,
     WIDE,
@@ -19,6 +21,7 @@ from tests.unit.learning.training import (
     plain_loss,
     training_batch,
     training_rows,
+    weights,
 )
 
 ROWS = training_rows(0)
@@ -175,3 +178,29 @@ def test_a_step_at_half_the_rate_moves_the_weights_half_as_far(policy: Path) -> 
     assert max(float(tensor.abs().max()) for tensor in moved[0].values()) > 1e-4
     for name, tensor in moved[0].items():
         torch.testing.assert_close(moved[1][name], tensor / 2, rtol=0, atol=1e-6)
+
+
+def test_a_step_learns_by_the_algorithm_of_its_turn(policy: Path) -> None:
+    """The second phase moves alpha from 0.5 to 1, which is GRPO, and learns at twice the rate."""
+    moving = Phase(
+        algorithm=Rlad(), anneal={"alpha": Annealing(to=1, steps=2)}, learning_rate_factor=2
+    )
+    phases = [Phase(algorithm=WIDE), moving]
+    batch = training_batch(1, ROWS)
+    for turn, alone, rate in (
+        (Turn(0, 0), WIDE, 3e-4),
+        (Turn(1, 0), Rlad(alpha=0.5), 6e-4),
+        (Turn(1, 1), Rlad(alpha=0.75), 6e-4),
+        (Turn(1, 2), Rlad(alpha=1), 6e-4),
+    ):
+        found = learner(policy, phases=phases).update(replace(batch, turn=turn))
+        expected = learner(policy, alone, learning_rate=rate).update(batch)
+        assert found.metrics == expected.metrics
+
+
+def test_a_step_with_nothing_to_learn_from_leaves_the_weights_as_they_are(policy: Path) -> None:
+    idle = learner(policy)
+    before = weights(idle)
+    result = idle.update(training_batch(1, []))
+    assert (result.version, result.metrics) == (1, {"optimizer/learning_rate": 3e-4})
+    assert all(torch.equal(tensor, before[name]) for name, tensor in idle.state_tensors())

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from transformers import PreTrainedModel
 from rkd_online.learning.learner import PolicyLearner
 from rkd_online.learning.ranks import Ranks
 from rkd_online.spec.algorithm import Algorithm, Grpo, Rlad
+from rkd_online.spec.phases import Phase
 from rkd_online.spec.training import OptimizerSpec
 from rkd_online.types import ALONE, TrainingBatch, TrainingRow, logprobs, token_ids
 
@@ -26,20 +28,26 @@ SMOOTH = {"learning_rate": 3e-4, "epsilon": 1e-2, "max_gradient_norm": 1e9}
 def training_rows(seed: int, groups: int = 4, size: int = 2) -> tuple[TrainingRow, ...]:
     """Rows of unequal lengths whose advantages do not sum to 0."""
     draw = random.Random(seed)
-    return tuple(
-        _row(draw, group, tokens=draw.randint(1, 9)) for group in range(groups) for _ in range(size)
-    )
+    rows = [
+        _row(draw, group, index, tokens=draw.randint(1, 9))
+        for group in range(groups)
+        for index in range(size)
+    ]
+    solved = {row.group_id for row in rows if row.correct}
+    return tuple(replace(row, group_wrong=row.group_id not in solved) for row in rows)
 
 
-def _row(draw: random.Random, group: int, tokens: int) -> TrainingRow:
+def _row(draw: random.Random, group: int, index: int, tokens: int) -> TrainingRow:
     return TrainingRow(
         group_id=group,
+        index=index,
         prompt_ids=token_ids(draw.randrange(250) for _ in range(draw.randint(1, 6))),
         completion_ids=token_ids(draw.randrange(250) for _ in range(tokens)),
         sampler_logprobs=logprobs(draw.uniform(-6, -4) for _ in range(tokens)),
         teacher_logprobs=logprobs(draw.uniform(-6, -4) for _ in range(tokens)),
         advantage=draw.uniform(-1, 2),
         correct=draw.random() < 0.5,
+        group_wrong=False,
     )
 
 
@@ -49,11 +57,17 @@ def training_batch(step: int, rows: Sequence[TrainingRow] | None = None) -> Trai
     return TrainingBatch(step, chosen, TEMPERATURE, step - 1)
 
 
-def learner(folder: Path, algorithm: Algorithm | None = None, **optimizer: Any) -> PolicyLearner:
+def learner(
+    folder: Path,
+    algorithm: Algorithm | None = None,
+    *,
+    phases: Sequence[Phase] = (),
+    **optimizer: Any,
+) -> PolicyLearner:
     """A learner on one thread; ``optimizer`` changes fields of ``SMOOTH``."""
     return PolicyLearner(
         folder,
-        algorithm=algorithm or Rlad(),
+        phases=phases or [Phase(algorithm=algorithm or Rlad())],
         optimizer=OptimizerSpec(**(SMOOTH | optimizer)),
         total_steps=TOTAL_STEPS,
         device="cpu",

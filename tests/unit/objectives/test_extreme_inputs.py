@@ -15,7 +15,7 @@ LENGTHS = [4, 2, 0]
 REAL = [[t < length for t in range(5)] for length in LENGTHS]
 
 
-def batch(dtype: torch.dtype = torch.float64) -> dict[str, Tensor]:
+def batch(dtype: torch.dtype = torch.float64) -> dict[str, Any]:
     draw = torch.Generator().manual_seed(3)
     policy = -2 * torch.rand(3, 5, generator=draw, dtype=dtype)
     return {
@@ -28,7 +28,7 @@ def batch(dtype: torch.dtype = torch.float64) -> dict[str, Tensor]:
     }
 
 
-def run(inputs: dict[str, Tensor], **options: Any) -> tuple[Tensor, Tensor, dict[str, float]]:
+def run(inputs: dict[str, Any], **options: Any) -> tuple[Tensor, Tensor, dict[str, float]]:
     """Loss, gradient and metrics."""
     arguments: dict[str, Any] = {"algorithm": Rlad(), **inputs, **options}
     policy = arguments.pop("policy_logprobs").clone().requires_grad_()

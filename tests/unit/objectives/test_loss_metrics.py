@@ -83,6 +83,6 @@ def test_each_method_reports_the_metrics_that_it_has() -> None:
     assert set(report(Grpo(), None)) == every - CLAMP - {KL_TEACHER}
 
 
-def test_every_algorithm_of_the_spec_has_its_row() -> None:
+def test_every_algorithm_of_the_spec_has_its_row_and_the_offline_baseline_too() -> None:
     union, _ = get_args(Algorithm)
-    assert set(METHODS) == {kind().type for kind in get_args(union)}
+    assert set(METHODS) == {kind().type for kind in get_args(union)} | {"sft"}

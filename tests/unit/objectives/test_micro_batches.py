@@ -7,8 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from rkd_online.objectives import policy_loss
+from rkd_online.objectives import policy_loss, token_advantages
+from rkd_online.objectives.catalogue import METHODS, Objective
 from rkd_online.spec import Algorithm, Grpo, Rlad
+from tests.unit.objectives.methods import KINDS, make
 
 LENGTHS = [7, 1, 0, 4, 6]
 
@@ -28,7 +30,7 @@ def partitions(items: list[int]) -> Iterator[list[list[int]]]:
 SPLITS = list(partitions(list(range(len(LENGTHS)))))
 
 
-def batch() -> dict[str, Tensor]:
+def batch() -> dict[str, Any]:
     draw = torch.Generator().manual_seed(11)
     policy = -3 * torch.rand(5, 7, generator=draw, dtype=torch.float64)
     return {
@@ -42,7 +44,7 @@ def batch() -> dict[str, Tensor]:
 
 
 def run(
-    inputs: dict[str, Tensor], algorithm: Algorithm, denominator: Any
+    inputs: dict[str, Any], algorithm: Objective, denominator: Any
 ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
     """Loss, gradient and metrics."""
     others = dict(inputs)
@@ -91,3 +93,49 @@ def test_the_denominator_divides_loss_gradient_and_metrics(denominator: Any) -> 
     assert {name: 2 * float(x) for name, x in halved_metrics.items()} == {
         name: float(x) for name, x in metrics.items()
     }
+
+
+CORRECT = [False, False, True, True, False]
+GROUPS = [3, 3, 8, 8, 8]
+WRONG = [True, True, False, False, False]
+
+
+def given_before(inputs: dict[str, Tensor], algorithm: Any) -> dict[str, Tensor]:
+    """What parts of a batch are given of their whole groups."""
+    known = {"group_wrong": torch.tensor(WRONG), "correct": torch.tensor(CORRECT)}
+    if METHODS[algorithm.type].needs_old_first:
+        names = ("old_logprobs", "teacher_logprobs", "advantages", "mask")
+        known["token_advantages"] = token_advantages(
+            algorithm=algorithm,
+            group_ids=torch.tensor(GROUPS),
+            **{name: inputs[name] for name in names},
+        )
+    return known
+
+
+@pytest.mark.parametrize(
+    "aggregation",
+    [{"type": "sequence_mean"}, {"type": "token_mean"}, {"type": "constant", "tokens": 9}],
+)
+@pytest.mark.parametrize("name", KINDS)
+def test_any_split_of_any_method_gives_the_whole_also_through_a_group(
+    name: str, aggregation: dict[str, Any]
+) -> None:
+    algorithm = make(name, aggregation=aggregation)
+    plain = batch()
+    outcomes = {"correct": torch.tensor(CORRECT), "group_ids": torch.tensor(GROUPS)}
+    loss, gradient, metrics = run(plain | outcomes, algorithm, 5)
+    assert int(gradient.count_nonzero()) > 3
+    inputs = plain | given_before(plain, algorithm)
+    for parts in SPLITS:
+        summed_loss, summed_gradient = torch.zeros_like(loss), torch.zeros_like(gradient)
+        summed = {key: torch.zeros_like(value) for key, value in metrics.items()}
+        for rows in parts:
+            part_loss, part_gradient, part_metrics = run(cut_out(inputs, rows), algorithm, 5)
+            summed_loss += part_loss
+            summed_gradient[rows, : part_gradient.shape[1]] += part_gradient
+            for key, value in part_metrics.items():
+                summed[key] += value
+        torch.testing.assert_close(summed_loss, loss, rtol=0, atol=1e-12)
+        torch.testing.assert_close(summed_gradient, gradient, rtol=0, atol=1e-12)
+        torch.testing.assert_close(summed, metrics, rtol=0, atol=1e-12)

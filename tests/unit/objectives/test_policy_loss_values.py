@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -151,7 +152,7 @@ def test_the_gradient_follows_the_teacher() -> None:
 
 
 def test_only_the_policy_gets_a_gradient() -> None:
-    others = {
+    others: dict[str, Any] = {
         "old_logprobs": torch.full((1, 2), -1.1, requires_grad=True),
         "teacher_logprobs": torch.full((1, 2), -0.9, requires_grad=True),
         "advantages": torch.ones(1, requires_grad=True),

@@ -1,0 +1,113 @@
+"""Which phase a step belongs to, and what it learns by.
+
+The place in the phases is a function of the values that each step reported: a resumed run, which
+has them from its checkpoint, takes the turns that the first one took.
+"""
+
+from dataclasses import dataclass, replace
+
+from rkd_online.spec.algorithm import REWARD_DRIVEN, TEACHER_METHODS, Algorithm
+from rkd_online.spec.job import JobSpec
+from rkd_online.spec.phases import Phase, PlateauEnd, StepEnd, plateaued
+from rkd_online.types import PhasePlace, Turn
+
+
+@dataclass(frozen=True, slots=True)
+class StepPlan:
+    """What one step learns by. ``moving`` are the values of its annealed coefficients,
+    ``flat_groups`` how many groups without signal may be dropped for it."""
+
+    turn: Turn
+    algorithm: Algorithm
+    moving: dict[str, float]
+    flat_groups: int
+
+    def metrics(self) -> dict[str, float]:
+        """The phase and its moving coefficients, for the step's report."""
+        values = {f"phase/{name}": value for name, value in self.moving.items()}
+        return {"phase/index": float(self.turn.phase)} | values
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseSwitch:
+    """The first step of a phase, the algorithm before and after, and why."""
+
+    step: int
+    phase: int
+    before: str
+    after: str
+    reason: str
+
+    def event(self) -> dict[str, object]:
+        """As the job's records have it."""
+        return {
+            "step": self.step,
+            "phase": self.phase,
+            "before": self.before,
+            "after": self.after,
+            "reason": self.reason,
+        }
+
+
+class Phases:
+    """The phases of a job, step by step."""
+
+    def __init__(self, spec: JobSpec, place: PhasePlace) -> None:
+        self._phases = spec.phases_in_turn
+        self._rollout = spec.rollout
+        self._place = place
+
+    @property
+    def place(self) -> PhasePlace:
+        """Where a run would go on."""
+        return self._place
+
+    @property
+    def needs_teacher(self) -> bool:
+        """Whether this phase or one after it asks for the teacher's log-probs."""
+        rest = self._phases[self._place.index :]
+        return any(one.algorithm.type in TEACHER_METHODS for one in rest)
+
+    def plan(self, step: int) -> StepPlan:
+        """What step ``step``, the next to be done, learns by."""
+        turn = Turn(self._place.index, step - self._place.first_step)
+        algorithm = self._phase.algorithm_after(turn.done)
+        moving = {name: getattr(algorithm, name) for name in self._phase.anneal}
+        return StepPlan(turn, algorithm, moving, self._flat_groups(algorithm))
+
+    def done(self, step: int, metrics: dict[str, float]) -> PhaseSwitch | None:
+        """Learn what a step reported; the switch, where the next one is another phase's.
+
+        A phase whose last step has passed by the time that the one before ends is passed over.
+        """
+        before = self._phase
+        if isinstance(before.until, PlateauEnd) and before.until.metric in metrics:
+            values = (*self._place.values, metrics[before.until.metric])
+            self._place = replace(self._place, values=values)
+        reason = self._ended(step)
+        if reason is None:
+            return None
+        while self._ended(step) is not None:
+            self._place = PhasePlace(self._place.index + 1, step + 1, ())
+        return PhaseSwitch(
+            step + 1, self._place.index, before.algorithm.type, self._phase.algorithm.type, reason
+        )
+
+    def _flat_groups(self, algorithm: Algorithm) -> int:
+        resampling = self._rollout.dynamic_sampling
+        if resampling.type == "off" or algorithm.type not in REWARD_DRIVEN:
+            return 0
+        return int(resampling.most * self._rollout.prompts_per_step)
+
+    @property
+    def _phase(self) -> Phase:
+        return self._phases[self._place.index]
+
+    def _ended(self, step: int) -> str | None:
+        """Why the present phase ends with ``step``; None where it goes on."""
+        end = self._phase.until
+        if isinstance(end, StepEnd) and step >= end.step:
+            return f"step {end.step} was its last"
+        if isinstance(end, PlateauEnd) and plateaued(end, self._place.values):
+            return f"{end.metric} got no better in {end.patience} values"
+        return None
