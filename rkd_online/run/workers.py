@@ -42,12 +42,19 @@ def build_scorer(setup: JobSetup) -> "GroupScorer":
     from rkd_online.models.tokenizer import decoder, load_tokenizer
     from rkd_online.scoring.scorer import GroupScorer
     from rkd_online.tasks.build import build_task
-    from rkd_online.tasks.rewards import RewardFunction
+    from rkd_online.tasks.rewards import build_rewards
 
-    task = build_task(setup.spec.task)
+    spec = setup.spec
     return GroupScorer(
-        task=task,
-        reward=RewardFunction(setup.spec.rewards, task),
+        task=build_task(spec.task),
+        rewards=build_rewards(
+            spec.rewards,
+            spec.task,
+            judging=spec.judging,
+            correct_at=spec.correct_at,
+            longest=spec.rollout.max_new_tokens,
+            start_seconds=spec.resources.timeout_seconds,
+        ),
         decode=decoder(load_tokenizer(setup.policy)),
         end_token_ids=setup.end_token_ids,
         teacher=_teacher(setup),
@@ -81,7 +88,7 @@ def build_learner(setup: JobSetup, place: LearnerRank) -> "LearnerRole":
     return LearnerRole(
         lambda: PolicyLearner(
             setup.policy,
-            algorithm=spec.algorithm,
+            phases=spec.phases_in_turn,
             optimizer=spec.optimizer,
             total_steps=spec.steps,
             device=spec.resources.device,

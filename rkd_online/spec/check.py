@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rkd_online.errors import ModelError, SpecError
-from rkd_online.spec.check_task import task_problems
+from rkd_online.spec.check_task import reward_problems, task_problems
 from rkd_online.spec.job import JobSpec
 from rkd_online.spec.model_files import BYTES, ModelFiles, read_model
 from rkd_online.spec.references import (
@@ -32,7 +32,8 @@ def check_spec(spec: JobSpec) -> None:
                 folders[role] = resolve_model(reference)
         except (ModelError, SpecError) as error:
             problems.append(f"{role}.model: {error}")
-    _refuse([*problems, *_model_problems(spec, folders), *task_problems(spec.task)])
+    problems += [*_model_problems(spec, folders), *task_problems(spec.task), *reward_problems(spec)]
+    _refuse(problems)
 
 
 def check_models(spec: JobSpec, folders: Mapping[str, Path]) -> None:

@@ -1,4 +1,4 @@
-"""What can be known of a job's task before it is built."""
+"""What can be known of a job's task and rewards before they are built."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -7,9 +7,20 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
+from rkd_online.spec.curriculum import empty_stages
+from rkd_online.spec.installed import GROUP, installed_rewards
 from rkd_online.spec.invalid import suggestion
+from rkd_online.spec.job import JobSpec
+from rkd_online.spec.levels import empty_levels
 from rkd_online.spec.reasoning_gym import reasoning_gym_problems
-from rkd_online.spec.task import FileTask, ReasoningGymTask, Task
+from rkd_online.spec.task import (
+    FileTask,
+    InstalledReward,
+    OverlongReward,
+    ReasoningGymTask,
+    Task,
+    part_name,
+)
 
 FILE_SUFFIXES: Final = frozenset({".jsonl", ".parquet"})
 
@@ -17,10 +28,60 @@ FILE_SUFFIXES: Final = frozenset({".jsonl", ".parquet"})
 def task_problems(task: Task) -> list[str]:
     """One line for each thing that is wrong with a task, each starting with its field."""
     if isinstance(task, FileTask):
-        return [line for split in ("train", "validation", "test") for line in _file(task, split)]
+        files = [line for split in ("train", "validation", "test") for line in _file(task, split)]
+        return [*files, *_matching(task)]
     if isinstance(task, ReasoningGymTask) and find_spec("reasoning_gym") is not None:
-        return list(reasoning_gym_problems(task))
+        return list(reasoning_gym_problems(task)) or list(empty_levels(task))
     return []
+
+
+def reward_problems(spec: JobSpec) -> list[str]:
+    """The same of a job's rewards, and of the stages of its curriculum."""
+    found = list(_stages(spec))
+    seen: dict[str, int] = {}
+    for number, reward in enumerate(spec.rewards):
+        field, name = f"rewards.{number}", part_name(reward)
+        if seen.setdefault(name, number) != number:
+            found.append(
+                f"{field}: its part would be recorded as {name!r}, as that of "
+                f"rewards.{seen[name]} is: leave one of them out"
+            )
+        if isinstance(reward, InstalledReward):
+            found += _installed(f"{field}.name", name)
+        longest = spec.rollout.max_new_tokens
+        if isinstance(reward, OverlongReward) and reward.soft_tokens > longest:
+            found.append(
+                f"{field}.soft_tokens: {reward.soft_tokens} is above rollout.max_new_tokens "
+                f"{longest}: lower it"
+            )
+    return found
+
+
+def _stages(spec: JobSpec) -> Iterator[str]:
+    """Stages of a curriculum that the job has too few groups for."""
+    if isinstance(spec.task, ReasoningGymTask) and spec.task.curriculum:
+        groups = spec.steps * spec.rollout.prompts_per_step
+        yield from empty_stages("steps", "groups", groups, spec.task.curriculum)
+
+
+def _installed(field: str, name: str) -> Iterator[str]:
+    known = installed_rewards()
+    if name not in known:
+        there = f"installed are: {', '.join(known)}" if known else "none are installed"
+        yield (
+            f"{field}: no installed package has an entry point {name!r} in the group {GROUP}"
+            f"{suggestion(name, known)} ({there})"
+        )
+    elif len(known[name]) > 1:
+        objects = " and ".join(point.value for point in known[name])
+        yield f"{field}: {name!r} is {objects}: uninstall one of the packages"
+
+
+def _matching(task: FileTask) -> Iterator[str]:
+    # The base package, which has no torch, checks jobs that run elsewhere.
+    runs_jobs = find_spec("torch") is not None
+    if task.match == "math" and runs_jobs and find_spec("math_verify") is None:
+        yield "task.match: 'math' needs the package math-verify: install it, or choose another"
 
 
 def _file(task: FileTask, split: str) -> Iterator[str]:

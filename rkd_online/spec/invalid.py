@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -69,6 +69,8 @@ def _message(found: ErrorDetails) -> str:
 
 
 def _wrong_value(name: str, found: ErrorDetails, models: Models) -> str:
+    if isinstance(found["input"], Mapping):  # parts that do not fit: the message names them
+        return _message(found)
     message = _SUBJECT.sub("should", _message(found))
     near = ""
     if found["type"] == "literal_error":

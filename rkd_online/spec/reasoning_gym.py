@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from rkd_online.spec.curriculum import curriculum_problems
 from rkd_online.spec.invalid import suggestion
 from rkd_online.spec.task import ReasoningGymTask
 
@@ -24,10 +25,13 @@ def reasoning_gym_problems(task: ReasoningGymTask) -> Iterator[str]:
     wrong = list(_name_problems("task.dataset", task.dataset))
     if wrong:
         yield from wrong
-    elif task.dataset == COMPOSITE:
+        return
+    if task.dataset == COMPOSITE:
         yield from _composite_problems(task.config)
     else:
         yield from _config_problems("task.config", task.dataset, task.config)
+    if task.curriculum:
+        yield from curriculum_problems(task)
 
 
 def dataset_names(task: ReasoningGymTask) -> list[str]:

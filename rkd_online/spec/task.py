@@ -1,11 +1,13 @@
 """What the policy is asked, and how its answer is rewarded."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from rkd_online.spec.base import SpecModel
+
+Match = Literal["exact", "numeric", "regex", "math"]
 
 
 class ChainSumTask(SpecModel):
@@ -19,6 +21,22 @@ class ChainSumTask(SpecModel):
     """Most numbers in one sum."""
 
 
+class CurriculumStage(SpecModel):
+    """A part of the training with problems of some levels of the dataset's own curriculum."""
+
+    levels: tuple[NonNegativeInt, NonNegativeInt]
+    """Lowest and highest level, counted from 0; each level in between is asked equally often."""
+    share: PositiveFloat = 1.0
+    """Part of the training, relative to the other stages' shares."""
+
+    @model_validator(mode="after")
+    def _levels_in_order(self) -> Self:
+        low, high = self.levels
+        if low > high:
+            raise ValueError(f"levels [{low}, {high}] are not in order: give the lowest first")
+        return self
+
+
 class ReasoningGymTask(SpecModel):
     """Any task of the reasoning-gym package; its own verifier is the reward."""
 
@@ -28,6 +46,8 @@ class ReasoningGymTask(SpecModel):
     """The reasoning-gym dataset's name, for example ``knights_knaves``."""
     config: Annotated[dict[str, Any], Field(default_factory=dict)]
     """Settings of that dataset, as its own configuration class takes them."""
+    curriculum: tuple[CurriculumStage, ...] = ()
+    """Stages from easy to hard, one after another; held-out problems are of all their levels."""
     train_size: PositiveInt = 10_000
     """Number of training problems."""
     validation_size: PositiveInt = 512
@@ -55,8 +75,9 @@ class FileTask(SpecModel):
     """Column with the reference answer."""
     difficulty_field: str | None = None
     """Column with the difficulty group; without it all prompts are one group."""
-    match: Literal["exact", "numeric"] = "exact"
-    """How an extracted answer is compared with the reference."""
+    match: Match = "exact"
+    """How an extracted answer is compared with the reference: as text, as a number, with the
+    reference as a regular expression for the whole answer, or as mathematics (math-verify)."""
 
 
 Task = Annotated[ChainSumTask | ReasoningGymTask | FileTask, Field(discriminator="type")]
@@ -84,7 +105,87 @@ class FinishedReward(SpecModel):
     """Factor of this part in the reward."""
 
 
-Reward = Annotated[VerifierReward | FinishedReward, Field(discriminator="type")]
+class FormatReward(SpecModel):
+    """1 when the completion is written in the tags, each once and in order, else 0."""
+
+    type: Literal["format"]
+    """Names this reward."""
+    weight: float = 1.0
+    """Factor of this part in the reward."""
+    tags: Literal["think_answer", "think"] = "think_answer"
+    """``<think>...</think><answer>...</answer>`` with nothing around it, or ``<think>...</think>``
+    with the answer behind it."""
+    opened: bool = False
+    """Whether the prompt ends with ``<think>``, as those of some chat templates do."""
+
+
+class LengthReward(SpecModel):
+    """From one value at no tokens to another at ``rollout.max_new_tokens``, along half a cosine,
+    for correct and for wrong completions (the cosine reward of arXiv 2502.03373)."""
+
+    type: Literal["length"]
+    """Names this reward."""
+    weight: float = 1.0
+    """Factor of this part in the reward."""
+    correct_short: float = 1.0
+    """Value of the shortest correct completion."""
+    correct_long: float = 0.0
+    """Value of the longest correct completion."""
+    wrong_short: float = 0.0
+    """Value of the shortest wrong completion."""
+    wrong_long: float = 0.0
+    """Value of the longest wrong completion."""
+
+
+class OverlongReward(SpecModel):
+    """0 to -1 over the last tokens before ``rollout.max_new_tokens`` (the soft overlong punishment
+    of DAPO, arXiv 2503.14476, eq. 13)."""
+
+    type: Literal["overlong"]
+    """Names this reward."""
+    weight: float = 1.0
+    """Factor of this part in the reward."""
+    soft_tokens: PositiveInt
+    """Number of those last tokens."""
+
+
+class InstalledReward(SpecModel):
+    """A function of an installed package, found as an entry point of ``rkd_online.rewards``."""
+
+    type: Literal["installed"]
+    """Names this reward."""
+    name: Annotated[str, Field(min_length=1)]
+    """Name of the entry point; the part is recorded under it."""
+    weight: float = 1.0
+    """Factor of this part in the reward."""
+    settings: Annotated[dict[str, Any], Field(default_factory=dict)]
+    """Keyword arguments of the function."""
+
+
+Reward = Annotated[
+    VerifierReward
+    | FinishedReward
+    | FormatReward
+    | LengthReward
+    | OverlongReward
+    | InstalledReward,
+    Field(discriminator="type"),
+]
+
+
+def part_name(reward: Reward) -> str:
+    """What a part of the reward is recorded as."""
+    return reward.name if isinstance(reward, InstalledReward) else reward.type
+
+
+class JudgingSpec(SpecModel):
+    """Limits of the process in which answers are judged that could hang or crash it: by installed
+    rewards, reasoning-gym, regular expressions and math-verify."""
+
+    seconds: PositiveFloat = 10.0
+    """Longest time of one judgement; a rollout that takes longer is left out and counted."""
+    memory_mib: PositiveInt = 1024
+    """Memory of a judgement, beyond what the process has when everything is loaded."""
 
 
 class PlainPrompt(SpecModel):

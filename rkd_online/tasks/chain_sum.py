@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 
 from rkd_online.errors import TaskError
 from rkd_online.tasks.base import Message, Problem
+from rkd_online.tasks.match import exact
 from rkd_online.types import Split
 
 Terms: TypeAlias = tuple[int, ...]
@@ -114,4 +115,4 @@ class ChainSum:
 
     def verify(self, problem: Problem, answer: str) -> float:
         """1 for exactly the sum, spaces around it aside, else 0."""
-        return float(answer.strip() == problem.answer)
+        return float(exact(problem.answer, answer))

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
 from rkd_online.errors import TaskError
 from rkd_online.spec.task import FileTask
 from rkd_online.tasks.base import Message, Problem
-from rkd_online.tasks.match import matcher
+from rkd_online.tasks.match import reference_problem
 from rkd_online.types import Split
 
 ROLES: Final = frozenset({"system", "user", "assistant"})
@@ -20,7 +21,11 @@ class Files:
     name = "file"
 
     def __init__(self, task: FileTask) -> None:
-        self._match = matcher(task.match)
+        if task.match == "math" and find_spec("math_verify") is None:
+            raise TaskError(
+                "task.match 'math' needs the package math-verify: install it on every machine of "
+                "the job"
+            )
         paths: dict[Split, Path] = {
             "train": task.train,
             "validation": task.validation,
@@ -36,10 +41,6 @@ class Files:
     def problem(self, split: Split, index: int) -> Problem:
         """The problem in line ``index`` of the split's file, blank lines not counted."""
         return self._problems[split][index]
-
-    def verify(self, problem: Problem, answer: str) -> float:
-        """1 where the answer matches the reference as ``task.match`` says, else 0."""
-        return float(self._match(problem.answer, answer))
 
 
 def _read(task: FileTask, split: Split, path: Path) -> list[Problem]:
@@ -95,11 +96,11 @@ def _problem(
         messages=_messages(_field(record, task.prompt_field, where), where),
         answer=str(_field(record, task.answer_field, where)),
         difficulty=difficulty,
+        record=record,
     )
-    if not matcher(task.match)(problem.answer, problem.answer):
-        raise TaskError(
-            f"{where}: the answer {problem.answer!r} is no number: use task.match 'exact'"
-        )
+    wrong = reference_problem(task.match, problem.answer)
+    if wrong is not None:
+        raise TaskError(f"{where}: {wrong}")
     return problem
 
 

@@ -4,18 +4,22 @@ reasoning-gym makes a problem from a seed, and small tasks make the same problem
 the split of a problem follows from a hash of its question, never from its seed. Each place of a
 split has its own sequence of seeds and takes the first whose question belongs to that split: any
 place can be found without the ones before it. Within one split a small task does repeat itself.
+
+With a curriculum each place has a level, and a question belongs to its split at every level. The
+places of the training split are dealt to the stages in their order; held-out places go through all
+levels in turn.
 """
 
 import hashlib
-import logging
-import math
 import sys
+from bisect import bisect_right
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
 from rkd_online.errors import TaskError
+from rkd_online.spec.curriculum import level_config, stage_edges
 from rkd_online.spec.reasoning_gym import (
     COMPOSITE,
     dataset_config,
@@ -28,8 +32,6 @@ from rkd_online.types import Split
 
 if TYPE_CHECKING:
     from reasoning_gym.factory import ProceduralDataset
-
-log = logging.getLogger(__name__)
 
 SHARES: Final[dict[Split, tuple[float, float]]] = {
     "test": (0.0, 0.2),
@@ -68,9 +70,10 @@ class ReasoningGym:
             "validation": task.validation_size,
             "test": task.test_size,
         }
+        self._levels = Levels(task) if task.curriculum else None
         self._dataset = lru_cache(maxsize=None)(self._make_dataset)
         self._entry = lru_cache(maxsize=4096)(self._find_entry)
-        self._dataset(0)
+        self._dataset(0, self._level("train", 0))
 
     def size(self, split: Split) -> int:
         """Number of problems in a split."""
@@ -85,61 +88,71 @@ class ReasoningGym:
             index=index,
             messages=(Message("user", entry["question"]),),
             answer="" if answer is None else str(answer),
-            difficulty=self._difficulty(entry["metadata"]),
+            difficulty=self._difficulty(split, index, entry["metadata"]),
+            record=entry,
         )
 
-    def verify(self, problem: Problem, answer: str) -> float:
-        """The dataset's own score of an answer, clipped to 0 to 1.
+    def _level(self, split: Split, index: int) -> int | None:
+        return None if self._levels is None else self._levels.at(split, index)
 
-        Some verifiers raise on text that is not in the form they expect: a wrong answer, not a
-        failure of the run.
-        """
-        entry = self._entry(problem.split, problem.index)
-        try:
-            score = float(self._dataset(0).score_answer(answer, entry))
-        except Exception as error:
-            log.info("%s scores %.80r as 0: %r", self.name, answer, error)
-            return 0.0
-        if math.isnan(score):
-            raise TaskError(
-                f"{self.name} scored {answer!r} with nan at {problem.split} {problem.index}"
-            )
-        return min(max(score, 0.0), 1.0)
-
-    def _difficulty(self, metadata: Mapping[str, Any]) -> str:
+    def _difficulty(self, split: Split, index: int, metadata: Mapping[str, Any]) -> str:
+        level = self._level(split, index)
+        if level is not None:
+            return f"level {level}"
         if self._task.dataset != COMPOSITE:
             return difficulty(metadata)
         return f"{metadata['source_dataset']}: {difficulty(metadata)}"
 
     def _find_entry(self, split: Split, index: int) -> dict[str, Any]:
         low, high = SHARES[split]
-        place = self._first_place(split) + index
+        place, level = self._first_place(split) + index, self._level(split, index)
         for draw in range(MOST_DRAWS):
-            entry: dict[str, Any] = self._dataset(draw)[place]
+            entry: dict[str, Any] = self._dataset(draw, level)[place]
             if low <= _position(entry["question"]) < high:
                 return entry
         raise TaskError(
             f"{self.name} makes too few different questions for three splits: none of {MOST_DRAWS} "
-            f"drawn for {split} problem {index} is one of its own; widen task.config "
-            f"(now {self._task.config})"
+            f"drawn for {split} problem {index}{'' if level is None else f' at level {level}'} is "
+            f"one of its own; widen {'task.config' if level is None else 'task.curriculum'} "
+            f"(now {self._task.config if level is None else level_config(self._task, level)})"
         )
 
     def _first_place(self, split: Split) -> int:
         order = list(self._sizes)
         return sum(self._sizes[before] for before in order[: order.index(split)])
 
-    def _make_dataset(self, draw: int) -> "ProceduralDataset":
+    def _make_dataset(self, draw: int, level: int | None) -> "ProceduralDataset":
         """Item ``i`` of a dataset comes from its seed plus ``i``: no two draws share a seed."""
-        from reasoning_gym import create_dataset
-
         total = sum(self._sizes.values())
-        config = dataset_config(self._task)
-        return create_dataset(
-            self._task.dataset,
-            seed=self._task.seed + draw * total,
-            size=total,
-            **config,
-        )
+        return make_dataset(self._task, level, seed=self._task.seed + draw * total, size=total)
+
+
+class Levels:
+    """The level of each place of a task with a curriculum."""
+
+    def __init__(self, task: ReasoningGymTask) -> None:
+        self._stages = task.curriculum
+        self._edges = stage_edges(task.train_size, task.curriculum)
+        lowest = min(stage.levels[0] for stage in task.curriculum)
+        highest = max(stage.levels[1] for stage in task.curriculum)
+        self._all = (lowest, highest)
+
+    def at(self, split: Split, index: int) -> int:
+        """A stage's levels take turns, and those of all stages in a held-out split."""
+        low, high = self._all
+        if split == "train":
+            low, high = self._stages[bisect_right(self._edges, index)].levels
+        return low + index % (high - low + 1)
+
+
+def make_dataset(
+    task: ReasoningGymTask, level: int | None, *, seed: int, size: int
+) -> "ProceduralDataset":
+    """The dataset of a task, at one level of its curriculum where it has one."""
+    from reasoning_gym import create_dataset
+
+    config = dataset_config(task) if level is None else level_config(task, level)
+    return create_dataset(task.dataset, seed=seed, size=size, **config)
 
 
 def difficulty(metadata: Mapping[str, Any]) -> str:

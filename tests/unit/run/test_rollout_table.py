@@ -15,6 +15,7 @@ from rkd_online.types import (
     ScoredRollout,
     TrainingBatch,
     TrainingRow,
+    UnjudgedRollout,
     UpdateResult,
     VersionSpan,
     logprobs,
@@ -39,11 +40,11 @@ def group(group_id: int, *, taught: bool = True) -> ScoredGroup:
 def batch_of(*groups: ScoredGroup) -> TrainingBatch:
     rows = [
         TrainingRow(
-            group.group_id, group.prompt.token_ids, one.rollout.completion_ids,
+            group.group_id, one.rollout.index, group.prompt.token_ids, one.rollout.completion_ids,
             one.rollout.sampler_logprobs, one.teacher_logprobs, 0.125 - one.rollout.index,
-            one.correctness >= 1,
+            one.correctness >= 1, group_wrong=False,
         )
-        for group in groups for one in group.rollouts
+        for group in groups for one in group.judged
     ]  # fmt: skip
     return TrainingBatch(6, tuple(rows), 1.0, 4)
 
@@ -78,6 +79,7 @@ def test_every_column_comes_back_as_it_was(tmp_path: Path) -> None:
         "advantage": 0.125,
         "correct": False,
         "finish_reason": "stop",
+        "failure": None,
     }
 
 
@@ -91,10 +93,52 @@ def test_a_job_without_a_teacher_has_nulls_in_the_same_schema(tmp_path: Path) ->
     assert table["teacher_logprobs"].to_pylist() == [None, None]
 
 
-def test_groups_in_another_order_than_the_batch_are_refused(tmp_path: Path) -> None:
+def test_a_rollout_that_could_not_be_judged_has_its_cause_and_nulls(tmp_path: Path) -> None:
+    """The rows of the batch are those of its siblings alone."""
+    first, second = group(11), group(12)
+    lost = UnjudgedRollout(
+        first.rollouts[0].rollout, "crash", "own: it ended", first.rollouts[0].teacher_logprobs
+    )
+    groups = [replace(first, rollouts=(lost, first.rollouts[1])), second]
+    batch = batch_of(*groups)
+    assert len(batch.rows) == 3
+    write_rollouts(tmp_path / "x", groups, batch, update_of(batch))
+    rows = parquet.read_table(tmp_path / "x").to_pylist()
+    unknown = ("old_logprobs", "reward", "reward_parts", "advantage", "correct")
+    assert {name for name, value in rows[0].items() if value is None} == set(unknown)
+    assert rows[0]["failure"] == "crash: own: it ended"
+    assert rows[0]["completion_ids"] == [11, 8, 9]
+    assert rows[0]["teacher_logprobs"] == [-0.25, -0.25, -0.25]
+    assert [row["advantage"] for row in rows] == [None, -0.875, 0.125, -0.875]
+    assert [row["old_logprobs"] for row in rows[1:]] == [[-0.75], [-0.75] * 3, [-0.75]]
+    assert [row["failure"] for row in rows[1:]] == [None] * 3
+
+
+def test_groups_with_and_without_teacher_logprobs_keep_their_own(tmp_path: Path) -> None:
+    groups = [group(1), group(2, taught=False), group(3)]
+    batch = batch_of(*groups)
+    write_rollouts(tmp_path / "x", groups, batch, update_of(batch))
+    rows = parquet.read_table(tmp_path / "x").to_pylist()
+    taught = [[-0.25] * 3, [-0.25]]
+    assert [row["teacher_logprobs"] for row in rows] == [*taught, None, None, *taught]
+
+
+def test_a_rollout_of_which_nothing_was_learned_has_its_reward_and_no_old_log_probs(
+    tmp_path: Path,
+) -> None:
+    whole = batch_of(group(1), group(2))
+    batch = replace(whole, rows=whole.rows[1:])
+    write_rollouts(tmp_path / "x", [group(1), group(2)], batch, update_of(batch))
+    rows = parquet.read_table(tmp_path / "x").to_pylist()
+    assert [row["reward"] for row in rows] == [0.5] * 4
+    assert [row["advantage"] for row in rows] == [None, -0.875, 0.125, -0.875]
+    assert [row["old_logprobs"] for row in rows] == [None, [-0.75], [-0.75] * 3, [-0.75]]
+
+
+def test_a_batch_with_rows_of_other_groups_is_refused(tmp_path: Path) -> None:
     batch = batch_of(group(1), group(2))
-    with pytest.raises(ValueError, match="the groups of step 6 are not the rows of its batch"):
-        write_rollouts(tmp_path / "x", [group(2), group(1)], batch, update_of(batch))
+    with pytest.raises(ValueError, match="the rows of step 6 are not of its groups"):
+        write_rollouts(tmp_path / "x", [group(1)], batch, update_of(batch))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -3,17 +3,22 @@ from collections.abc import Sequence
 
 from rkd_online.scoring.scorer import GroupScorer
 from rkd_online.spec.task import FinishedReward, VerifierReward
-from rkd_online.tasks.base import Problem
+from rkd_online.tasks.base import Completion, Failure, Problem
 from rkd_online.tasks.chain_sum import ChainSum
+from rkd_online.tasks.match import exact
 from rkd_online.tasks.prompts import prompt_id
-from rkd_online.tasks.rewards import RewardFunction
+from rkd_online.tasks.rewards import RewardFunction, RewardParts
+from rkd_online.tasks.verifiers import by_match
 from rkd_online.types import (
     FinishReason,
     Logprobs,
     PromptItem,
     Rollout,
     RolloutGroup,
+    ScoredGroup,
+    ScoredRollout,
     TokenIds,
+    UnjudgedRollout,
     VersionSpan,
     logprobs,
     token_ids,
@@ -62,33 +67,83 @@ GROUP = RolloutGroup(
 )
 
 
-def scorer(teacher: CountingTeacher | None) -> GroupScorer:
+class Unsure:
+    """Remembers what it is asked, and fails on the second completion."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Problem, list[Completion]]] = []
+        self.closed = False
+
+    async def __call__(
+        self, problem: Problem, completions: Sequence[Completion]
+    ) -> list[RewardParts | Failure]:
+        self.asked.append((problem, list(completions)))
+        rewarded = RewardParts(0.5, {"verifier": 0.5}, 0.5)
+        return [rewarded, Failure("timeout", "verifier: no verdict"), rewarded]
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def scorer(teacher: CountingTeacher | None, unsure: Unsure | None = None) -> GroupScorer:
     rewards = (VerifierReward(), FinishedReward(type="finished", weight=0.5))
+    function = RewardFunction(rewards, verify=by_match(exact), apart=None, correct_at=1, longest=64)
     return GroupScorer(
         task=TASK,
-        reward=RewardFunction(rewards, TASK),
+        rewards=unsure or function,
         decode=decode,
         end_token_ids=[END],
         teacher=teacher,
     )
 
 
+def judged(group: ScoredGroup) -> tuple[ScoredRollout, ...]:
+    assert len(group.judged) == len(GROUP.rollouts)
+    return group.judged
+
+
 def test_rewards_are_the_weighted_sum_of_their_parts() -> None:
-    scored = asyncio.run(scorer(None).score(GROUP)).rollouts
+    scored = judged(asyncio.run(scorer(None).score(GROUP)))
     assert [one.reward for one in scored] == [1.5, 0.5, 1.0]
     assert [one.correctness for one in scored] == [1.0, 0.0, 1.0]
     assert scored[2].reward_parts == {"verifier": 1.0, "finished": 0.0}
 
 
 def test_teacher_logprobs_are_aligned_with_each_completion() -> None:
-    scored = asyncio.run(scorer(CountingTeacher()).score(GROUP)).rollouts
-    for one in scored:
+    for one in judged(asyncio.run(scorer(CountingTeacher()).score(GROUP))):
         assert one.teacher_logprobs is not None
         expected = [-3.0 - i for i in range(len(one.rollout.completion_ids))]
         assert one.teacher_logprobs.tolist() == expected
 
 
 def test_evaluation_asks_no_teacher() -> None:
-    scored = asyncio.run(scorer(CountingTeacher()).reward(GROUP)).rollouts
+    scored = judged(asyncio.run(scorer(CountingTeacher()).reward(GROUP)))
     assert [one.teacher_logprobs for one in scored] == [None] * 3
     assert [one.reward for one in scored] == [1.5, 0.5, 1.0]
+
+
+def test_a_rollout_that_cannot_be_judged_is_marked_in_its_place() -> None:
+    unsure = Unsure()
+    group = asyncio.run(scorer(CountingTeacher(), unsure).score(GROUP))
+    marked = group.rollouts[1]
+    assert isinstance(marked, UnjudgedRollout)
+    assert (marked.cause, marked.detail) == ("timeout", "verifier: no verdict")
+    assert marked.rollout is GROUP.rollouts[1]
+    assert marked.teacher_logprobs is not None
+    assert [one.rollout.index for one in group.judged] == [0, 2]
+
+
+def test_a_completion_is_judged_without_its_end_token_which_counts() -> None:
+    unsure = Unsure()
+    asyncio.run(scorer(None, unsure).score(GROUP))
+    ((problem, completions),) = unsure.asked
+    assert problem == PROBLEM
+    text = f"<answer>{PROBLEM.answer}</answer>"
+    assert completions[0] == Completion(text, len(text) + 1, "stop")
+    assert completions[2] == Completion(text, len(text), "length")
+
+
+def test_closing_the_scorer_closes_what_judges() -> None:
+    unsure = Unsure()
+    asyncio.run(scorer(None, unsure).close())
+    assert unsure.closed

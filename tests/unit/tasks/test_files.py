@@ -13,6 +13,7 @@ from rkd_online.spec.task import FileTask
 from rkd_online.tasks.base import Message, Problem
 from rkd_online.tasks.build import build_task
 from rkd_online.tasks.files import Files
+from rkd_online.tasks.verifiers import verifier
 
 CHAT = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "2+2?"}]
 RECORDS: dict[str, list[dict[str, Any]]] = {
@@ -43,7 +44,12 @@ def test_records_become_problems(tmp_path: Path) -> None:
     task = build_task(files(tmp_path))
     assert [task.size(split) for split in ("train", "validation", "test")] == [2, 1, 1]
     assert task.problem("train", 0) == Problem(
-        "train", 0, (Message("user", "1+1?"),), answer="2", difficulty="all"
+        "train",
+        0,
+        (Message("user", "1+1?"),),
+        answer="2",
+        difficulty="all",
+        record={"prompt": "1+1?", "answer": 2},
     )
     assert task.problem("train", 1).messages == (
         Message("system", "Be brief."),
@@ -71,11 +77,16 @@ def test_columns_are_chosen_by_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("match", "verdict"), [("exact", 0.0), ("numeric", 1.0)])
 def test_answers_match_as_the_task_says(tmp_path: Path, match: str, verdict: float) -> None:
-    task = Files(files(tmp_path, match=match))
-    problem = task.problem("train", 0)
-    assert task.verify(problem, "2") == 1.0
-    assert task.verify(problem, "3") == 0.0
-    assert task.verify(problem, "2.0") == verdict
+    described = files(tmp_path, match=match)
+    problem, verify = Files(described).problem("train", 0), verifier(described)
+    assert verify(problem, "2") == 1.0
+    assert verify(problem, "3") == 0.0
+    assert verify(problem, "2.0") == verdict
+
+
+def test_a_problem_keeps_the_record_that_it_is_made_from(tmp_path: Path) -> None:
+    one = {"prompt": "1?", "answer": 1, "tests": ["f(1) == 1"]}
+    assert Files(files(tmp_path, train=[one])).problem("train", 0).record == one
 
 
 def test_a_prompt_in_two_splits_is_an_error_that_names_it(tmp_path: Path) -> None:
@@ -129,6 +140,12 @@ def test_a_reference_that_is_no_number_cannot_be_matched_as_one(tmp_path: Path) 
     wrong = [{"prompt": "who?", "answer": "Ann"}]
     with pytest.raises(TaskError, match=r"line 1: the answer 'Ann' is no number: use task\.match"):
         Files(files(tmp_path, test=wrong, match="numeric"))
+
+
+def test_a_reference_that_is_no_regular_expression_is_named_by_its_line(tmp_path: Path) -> None:
+    wrong = [{"prompt": "who?", "answer": "Ann"}, {"prompt": "where?", "answer": "(a"}]
+    with pytest.raises(TaskError, match=r"line 3: the answer '\(a' is no regular expression: "):
+        Files(files(tmp_path, test=wrong, match="regex"))
 
 
 def test_a_file_without_prompts_is_an_error(tmp_path: Path) -> None:

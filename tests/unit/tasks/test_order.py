@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from rkd_online.tasks.order import PromptOrder
+from rkd_online.spec.task import ChainSumTask, ReasoningGymTask
+from rkd_online.tasks.order import PromptOrder, StagedOrder, training_order
 
 
 def test_each_epoch_takes_every_prompt_once_in_an_order_of_its_own() -> None:
@@ -42,3 +43,35 @@ def test_a_step_may_take_more_prompts_than_there_are() -> None:
 def test_nothing_to_order_is_an_error() -> None:
     with pytest.raises(ValueError, match="at least one prompt, found 0"):
         PromptOrder(0, seed=0)
+
+
+def test_each_stage_takes_its_own_prompts_for_its_own_share_of_the_groups() -> None:
+    """Prompts 0-3 for two groups, 4-5 for five, which is more than they are, 6-9 from then on."""
+    taken = StagedOrder([4, 6, 10], [2, 7, 9], seed=0).take(0, 20)
+    assert set(taken[:2]) < {0, 1, 2, 3}
+    assert set(taken[2:4]) == set(taken[4:6]) == {4, 5}
+    assert taken[6] in (4, 5)
+    assert sorted(taken[7:11]) == sorted(taken[11:15]) == [6, 7, 8, 9]
+
+
+@pytest.mark.parametrize("cut", [0, 1, 2, 3, 7, 8, 15])
+def test_stages_go_on_from_any_cursor(cut: int) -> None:
+    order = StagedOrder([4, 6, 10], [2, 7, 9], seed=0)
+    assert order.take(0, cut) + order.take(cut, 20 - cut) == order.take(0, 20)
+
+
+def test_a_task_without_stages_is_taken_as_a_whole() -> None:
+    order = training_order(ChainSumTask(), 10, seed=3, groups=5)
+    assert order.take(0, 30) == PromptOrder(10, seed=3).take(0, 30)
+
+
+def test_stages_get_prompts_and_groups_by_their_shares() -> None:
+    """A quarter and three quarters of 8 prompts and of 12 groups."""
+    stages = [{"levels": [0, 0], "share": 1}, {"levels": [1, 1], "share": 3}]
+    task = ReasoningGymTask.model_validate(
+        {"type": "reasoning_gym", "dataset": "chain_sum", "curriculum": stages}
+    )
+    taken = training_order(task, 8, seed=0, groups=12).take(0, 13)
+    assert set(taken[:3]) == {0, 1}
+    assert set(taken[3:9]) == {2, 3, 4, 5, 6, 7}
+    assert min(taken[3:]) == 2

@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import math
+import re
 from collections import Counter
 from typing import Any
 
@@ -10,18 +12,24 @@ import reasoning_gym
 
 from rkd_online.errors import TaskError
 from rkd_online.spec.task import ReasoningGymTask
-from rkd_online.tasks.base import TaskSource
+from rkd_online.tasks.base import TaskSource, Verifier
 from rkd_online.tasks.build import build_task
 from rkd_online.tasks.reasoning_gym import difficulty
+from rkd_online.tasks.verifiers import verifier
 from rkd_online.types import Split
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 
-def gym(dataset: str, **fields: Any) -> TaskSource:
+def described(dataset: str, **fields: Any) -> ReasoningGymTask:
     sizes = {"train_size": 60, "validation_size": 40, "test_size": 40}
-    described = {"type": "reasoning_gym", "dataset": dataset, **sizes, **fields}
-    return build_task(ReasoningGymTask.model_validate(described))
+    return ReasoningGymTask.model_validate(
+        {"type": "reasoning_gym", "dataset": dataset, **sizes, **fields}
+    )
+
+
+def gym(dataset: str, **fields: Any) -> TaskSource:
+    return build_task(described(dataset, **fields))
 
 
 def questions(task: TaskSource, split: Split) -> list[str]:
@@ -78,42 +86,59 @@ def test_a_question_of_a_split_is_one_of_the_datasets_own() -> None:
         assert problem.answer == own[problem.messages[0].content]
 
 
+def gym_verifier(dataset: str, **fields: Any) -> Verifier:
+    return verifier(described(dataset, **fields))
+
+
 def test_the_verifier_is_the_datasets_own() -> None:
     """rush_hour has many right answers and no reference, chain_sum one, countdown part marks."""
-    task = gym("chain_sum")
-    problem = task.problem("train", 0)
-    assert task.verify(problem, problem.answer) == 1.0
-    assert task.verify(problem, "no number") == 0.0
+    problem, verify = gym("chain_sum").problem("train", 0), gym_verifier("chain_sum")
+    assert verify(problem, problem.answer) == 1.0
+    assert verify(problem, "no number") == 0.0
     assert gym("rush_hour").problem("train", 0).answer == ""
-    colours = gym("graph_color", config={"min_num_vertices": 3, "max_num_vertices": 3})
-    proper = json.dumps({"0": 1, "1": 2, "2": 3})
-    assert colours.verify(colours.problem("train", 0), proper) == 1.0
-    assert colours.verify(colours.problem("train", 0), "{}") < 1.0
+    three = {"min_num_vertices": 3, "max_num_vertices": 3}
+    colours = gym("graph_color", config=three).problem("train", 0)
+    verify = gym_verifier("graph_color", config=three)
+    assert verify(colours, json.dumps({"0": 1, "1": 2, "2": 3})) == 1.0
+    assert verify(colours, "{}") < 1.0
+
+
+def test_a_problem_keeps_the_entry_that_it_is_made_from() -> None:
+    problem = gym("chain_sum").problem("train", 0)
+    assert problem.record["question"] == problem.messages[0].content
+    assert problem.record["metadata"]["source_dataset"] == "chain_sum"
 
 
 def test_an_answer_that_breaks_the_verifier_is_wrong() -> None:
-    task = gym("prime_factorization")
-    problem = task.problem("train", 0)
+    problem = gym("prime_factorization").problem("train", 0)
     dataset = reasoning_gym.create_dataset("prime_factorization", seed=0, size=1)
     with pytest.raises(ValueError, match="invalid literal"):
         dataset.score_answer("two times three", dataset[0])
-    assert task.verify(problem, "two times three") == 0.0
+    assert gym_verifier("prime_factorization")(problem, "two times three") == 0.0
+
+
+def scored(monkeypatch: pytest.MonkeyPatch, score: Any) -> float:
+    dataset, _ = reasoning_gym.factory.DATASETS["chain_sum"]
+    monkeypatch.setattr(dataset, "score_answer", lambda self, answer, entry: score())
+    return gym_verifier("chain_sum")(gym("chain_sum").problem("train", 0), "1")
 
 
 @pytest.mark.parametrize(("score", "clipped"), [(-0.5, 0.0), (1.5, 1.0), (0.25, 0.25)])
 def test_scores_are_clipped(monkeypatch: pytest.MonkeyPatch, score: float, clipped: float) -> None:
-    task = gym("chain_sum")
-    dataset, _ = reasoning_gym.factory.DATASETS["chain_sum"]
-    monkeypatch.setattr(dataset, "score_answer", lambda self, answer, entry: score)
-    assert task.verify(task.problem("train", 0), "1") == clipped
+    assert scored(monkeypatch, lambda: score) == clipped
 
 
-def test_a_score_that_is_no_number_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    task = gym("chain_sum")
-    dataset, _ = reasoning_gym.factory.DATASETS["chain_sum"]
-    monkeypatch.setattr(dataset, "score_answer", lambda self, answer, entry: float("nan"))
-    with pytest.raises(TaskError, match="scored '1' with nan at train 0"):
-        task.verify(task.problem("train", 0), "1")
+def test_a_score_that_is_not_finite_stays_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert math.isnan(scored(monkeypatch, lambda: math.nan))
+    assert scored(monkeypatch, lambda: math.inf) == math.inf
+
+
+def test_too_little_memory_is_no_wrong_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fill() -> float:
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        scored(monkeypatch, fill)
 
 
 def test_difficulty_says_the_level_of_each_problem() -> None:
@@ -144,10 +169,11 @@ def test_only_levels_that_group_problems_are_named(metadata: Any, expected: str)
 
 def test_a_mixture_names_the_dataset_of_each_problem() -> None:
     parts = [{"name": "gcd", "weight": 1, "config": {}}, {"name": "lcm", "weight": 1, "config": {}}]
-    task = gym("composite", config={"datasets": parts})
+    mixture: dict[str, Any] = {"config": {"datasets": parts}}
+    task, verify = gym("composite", **mixture), gym_verifier("composite", **mixture)
     problems = [task.problem("train", index) for index in range(60)]
     assert {problem.difficulty for problem in problems} == {"gcd: num_terms 2", "lcm: all"}
-    assert all(task.verify(problem, problem.answer) == 1.0 for problem in problems)
+    assert all(verify(problem, problem.answer) == 1.0 for problem in problems)
 
 
 def test_what_validation_finds_is_found_again_at_the_start() -> None:
@@ -155,3 +181,51 @@ def test_what_validation_finds_is_found_again_at_the_start() -> None:
         gym("knight_knaves")
     with pytest.raises(TaskError, match=r"task.config.seed: set task.seed instead"):
         gym("chain_sum", config={"seed": 1})
+
+
+def staged(**fields: Any) -> dict[str, Any]:
+    """A third of the training at levels 0 and 1, the rest at 2 to 4."""
+    stages = [{"levels": [0, 1], "share": 1}, {"levels": [2, 4], "share": 2}]
+    return {"curriculum": stages, **fields}
+
+
+def terms(question: str) -> int:
+    return len(re.findall(r"\d+", question))
+
+
+def test_stages_go_through_their_levels_in_turn_and_held_out_splits_through_all() -> None:
+    task = gym("chain_sum", **staged())
+    train = [task.problem("train", index).difficulty for index in range(60)]
+    assert train[:20] == ["level 0", "level 1"] * 10
+    # Places are counted over the whole split: 20 is level 2 + 20 % 3.
+    assert train[20:23] == ["level 4", "level 2", "level 3"]
+    assert Counter(train[20:]) == {"level 2": 13, "level 3": 13, "level 4": 14}
+    for split in ("validation", "test"):
+        held_out = [task.problem(split, index).difficulty for index in range(40)]
+        assert Counter(held_out) == {f"level {level}": 8 for level in range(5)}
+
+
+def test_a_level_has_the_settings_of_the_datasets_curriculum() -> None:
+    """chain_sum has 2 terms of 1 digit at level 0 and one more of each with every level."""
+    task = gym("chain_sum", **staged())
+    for index in range(60):
+        problem = task.problem("train", index)
+        level = int(problem.difficulty.removeprefix("level "))
+        question = problem.messages[0].content
+        assert terms(question) == level + 2
+        assert {len(digits) for digits in re.findall(r"\d+", question)} == {level + 1}
+
+
+def test_no_question_is_in_two_splits_at_whatever_level() -> None:
+    """Pairs of one digit are few: they repeat within a split, and never across."""
+    task = gym("chain_sum", curriculum=[{"levels": [0, 0]}, {"levels": [0, 1]}])
+    asked = {split: set(questions(task, split)) for split in SPLITS}
+    for one, other in itertools.combinations(SPLITS, 2):
+        assert asked[one].isdisjoint(asked[other])
+
+
+def test_answers_at_every_level_are_judged() -> None:
+    task, verify = gym("chain_sum", **staged()), gym_verifier("chain_sum", **staged())
+    problems = [task.problem("test", index) for index in range(5)]
+    assert [verify(problem, problem.answer) for problem in problems] == [1.0] * 5
+    assert [verify(problem, "no number") for problem in problems] == [0.0] * 5
