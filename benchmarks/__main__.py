@@ -12,6 +12,7 @@ from benchmarks.results import Goal, Result, kept
 BENCHMARKS: Final[dict[str, tuple[str, ...]]] = {
     "busy-share": ("benchmarks.busy_share",),
     "engine-parts": ("benchmarks.engine_parts",),
+    "evaluation": ("benchmarks.evaluation",),
     "fresh-clone": ("benchmarks.fresh_clone",),
     "head-memory": ("benchmarks.head_memory",),
     "learner": ("benchmarks.learner",),

@@ -8,8 +8,9 @@ from rich.console import Console
 from rich.markup import escape
 
 from rkd_online import __version__
-from rkd_online.cli import jobs, local, server, zoo
+from rkd_online.cli import evaluation, jobs, local, server, zoo
 from rkd_online.cli.hints import examples
+from rkd_online.cli.presets import presets
 from rkd_online.errors import RkdError
 
 HERE = "On this machine"
@@ -38,6 +39,28 @@ app.command(
     rich_help_panel=HERE,
     epilog=examples("rkd run job.yaml", "rkd run job.yaml --job second --data-dir /data/rkd"),
 )(local.run)
+app.command(
+    "eval",
+    rich_help_panel=HERE,
+    epilog=examples(
+        "rkd eval zoo:chain-sum/student zoo:chain-sum/teacher chain_sum --samples 8",
+        "rkd eval .rkd/runs/quickstart/attempts/1/checkpoints/step-000060 job.yaml",
+        "rkd eval models/student reasoning_gym/knights_knaves --out before",
+    ),
+)(evaluation.evaluate)
+app.command(
+    "compare",
+    rich_help_panel=HERE,
+    epilog=examples(
+        "rkd compare quickstart/student-before quickstart",
+        "rkd compare before/student.json after/student.json --json",
+    ),
+)(evaluation.compare)
+app.command(
+    "presets",
+    rich_help_panel=HERE,
+    epilog=examples("rkd presets", "rkd presets opd-then-grpo"),
+)(presets)
 app.add_typer(zoo.app, name="zoo", rich_help_panel=HERE)
 app.command(
     "serve",

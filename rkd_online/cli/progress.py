@@ -76,6 +76,10 @@ class Progress:
             self._say(str(data["message"]))
         elif type == "checkpoint":
             self._say(f"checkpoint of step {data['step']} written", quiet=True)
+        elif type == "phase":
+            self._print(
+                f"step {data['step']}: {data['after']} follows {data['before']}, {data['reason']}"
+            )
         elif type == "status":
             self._say(f"job is {data['status']}")
         elif type == "finished":

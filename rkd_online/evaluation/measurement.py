@@ -2,7 +2,7 @@
 
 from typing import Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, NonNegativeFloat, PositiveInt
+from pydantic import BaseModel, ConfigDict, NonNegativeFloat, NonNegativeInt, PositiveInt
 
 T = TypeVar("T")
 
@@ -15,34 +15,63 @@ class Record(BaseModel):
     )
 
 
-class PassAt1(Record):
-    """Share of answers that are correct, with its 95 % interval."""
+class Estimate(Record):
+    """A mean over prompts, with its 95 % interval (bootstrap by prompt)."""
 
     value: float
-    """Mean over prompts of the share of a prompt's samples that are correct."""
+    """The mean."""
     low: float
-    """Lower end of the interval (bootstrap by prompt)."""
+    """Lower end of the interval."""
     high: float
     """Upper end of the interval."""
     n: PositiveInt
     """Number of prompts."""
 
 
-class Measurement(Record):
-    """How one model answers the held-out prompts."""
+class Lengths(Record):
+    """Completion tokens of an answer, end token included."""
 
-    pass_at_1: PassAt1
-    """At temperature 1, several samples per prompt."""
-    greedy_pass_at_1: PassAt1
-    """At temperature 0, one answer per prompt."""
-    tokens_per_answer: NonNegativeFloat
-    """Mean completion tokens, end token included, at temperature 1."""
+    mean: Estimate
+    """Mean over all answers."""
+    p10: NonNegativeFloat
+    """A tenth of the answers is at most this long."""
+    median: NonNegativeFloat
+    """Half of the answers is at most this long."""
+    p90: NonNegativeFloat
+    """All but a tenth of the answers are at most this long."""
+    longest: NonNegativeInt
+    """The longest answer."""
+
+
+class Measurement(Record):
+    """How one model answers the held-out prompts by one decoding."""
+
+    samples: PositiveInt
+    """Answers to each prompt."""
+    pass_at_k: dict[PositiveInt, Estimate]
+    """By k, the chance that one of k answers is correct; with k = 1 the mean over all ``samples``
+    answers, which papers also call mean@k or avg@k."""
+    by_difficulty: dict[str, dict[PositiveInt, Estimate]]
+    """``pass_at_k`` of each difficulty group."""
+    distinct_correct: dict[PositiveInt, Estimate]
+    """By k, how many different correct completions k answers are expected to hold."""
+    tokens: Lengths
+    """How long answers are."""
+    truncated_share: Estimate
+    """Share of the answers that were cut at the token limit."""
+    answered_share: Estimate
+    """Share of the answers in which the job's extractor finds an answer: the format is kept."""
+    reward_parts: dict[str, Estimate]
+    """Mean of each part of the reward before its weight; 0 where judging failed."""
+    unjudged: NonNegativeInt
+    """Answers whose judging failed; they count as not correct."""
     answers_per_second: NonNegativeFloat
-    """Answers sampled per second of wall time, all prompts at once, at temperature 1."""
-    truncated_share: NonNegativeFloat
-    """Share of the answers at temperature 1 that were cut at the token limit."""
-    by_difficulty: dict[str, PassAt1]
-    """``pass_at_1`` of each difficulty group."""
+    """Answers sampled per second of wall time, all prompts at once."""
+
+    @property
+    def pass_at_1(self) -> Estimate:
+        """Share of answers that are correct."""
+        return self.pass_at_k[1]
 
 
 class Compared(Record, Generic[T]):

@@ -1,41 +1,49 @@
-"""pass@1 and its interval from a table of verdicts."""
+"""What k answers are worth, without bias, from n answers to each prompt, n at least k."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from math import comb
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rkd_online.evaluation.measurement import PassAt1
-
-RESAMPLES = 10_000
-SEED = 20_260_222
-"""Fixed, so that the same verdicts always give the same interval."""
+KS: Final = (1, 2, 4, 8, 16, 32)
+"""The k that are reported, where there are as many samples."""
 
 
-def mean_at_k(correct: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Share of correct samples of each prompt: ``correct`` [prompts, samples] -> [prompts]."""
-    if correct.ndim != 2 or 0 in correct.shape:
-        raise ValueError(f"correct has shape {correct.shape}, needs [prompts, samples]")
-    shares: NDArray[np.float64] = correct.mean(axis=1, dtype=np.float64)
-    return shares
+def reported_ks(samples: int) -> tuple[int, ...]:
+    """Those of ``KS`` that ``samples`` answers to each prompt allow."""
+    return tuple(k for k in KS if k <= samples)
 
 
-def pass_at_1(correct: NDArray[np.bool_]) -> PassAt1:
-    """pass@1 over ``correct`` [prompts, samples] with a 95 % percentile bootstrap by prompt.
+def pass_at_k(correct: NDArray[np.int64], samples: int, k: int) -> NDArray[np.float64]:
+    """Chance of each prompt that one of k answers is correct; for k = 1 the correct share.
 
-    Prompts are resampled, not samples: siblings share their prompt's difficulty, so counting them
-    as independent would make the interval too narrow. When all prompts agree its width is 0.
+    ``correct`` [prompts] counts the correct ones of ``samples`` answers. 1 - C(n-c, k) / C(n, k) is
+    unbiased (arXiv 2107.03374, eq. 1), which 1 - (1 - c/n)^k is not.
     """
-    means = mean_at_k(correct)
-    low, high = np.quantile(_resampled_means(means), (0.025, 0.975))
-    return PassAt1(value=float(means.mean()), low=float(low), high=float(high), n=len(means))
+    if correct.ndim != 1 or len(correct) == 0:
+        raise ValueError(f"correct has shape {correct.shape}, needs [prompts]")
+    return _met(samples, k)[correct]
 
 
-def _resampled_means(means: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Means of ``RESAMPLES`` draws of all prompts with replacement.
+def distinct_at_k(solutions: Sequence[Sequence[int]], samples: int, k: int) -> NDArray[np.float64]:
+    """Different correct solutions of each prompt that k answers are expected to hold.
 
-    A draw's mean depends only on how often it holds each distinct value, and those counts are
-    multinomial: the exact bootstrap in memory that does not grow with the number of prompts.
+    ``solutions`` [prompts] lists how often each different one came among ``samples`` answers. Each
+    is met with its own pass@k, and expectations add up: ecology's rarefaction (Hurlbert
+    1971, doi 10.2307/1934145). More samples make it more exact, not larger.
     """
-    values, counts = np.unique(means, return_counts=True)
-    drawn = np.random.default_rng(SEED).multinomial(len(means), counts / len(means), size=RESAMPLES)
-    totals: NDArray[np.float64] = drawn @ values
-    return totals / len(means)
+    met = _met(samples, k)
+    return np.array([met[list(counts)].sum() for counts in solutions], dtype=np.float64)
+
+
+def _met(samples: int, k: int) -> NDArray[np.float64]:
+    """[samples + 1]: chance that k of ``samples`` answers hold at least one of c marked ones, for
+    c = 0 to ``samples``."""
+    if not 1 <= k <= samples:
+        raise ValueError(f"k is {k}, needs 1 to {samples}, the number of samples")
+    ways = comb(samples, k)
+    missed = [Fraction(comb(samples - marked, k), ways) for marked in range(samples + 1)]
+    return np.array([float(1 - share) for share in missed])

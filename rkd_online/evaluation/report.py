@@ -1,11 +1,18 @@
 """The report of a job: what was gained, and what it took."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
-from pydantic import AwareDatetime, Field, NonNegativeFloat, NonNegativeInt
+from pydantic import AwareDatetime, Field, NonNegativeFloat, NonNegativeInt, ValidationError
 
-from rkd_online.evaluation.measurement import Compared, Measurement, PassAt1, Record
+from rkd_online.errors import RecordError
+from rkd_online.evaluation.measurement import Compared, Estimate, Measurement, Record
+from rkd_online.spec.decoding import Decoding
+
+FEWEST_PROMPTS: Final = 6
+"""With fewer, even if every prompt changed in one direction, a two-sided sign test at 5 % would not
+call it a change: 2 / 2^5 is above 0.05."""
 
 
 class NamedCheckpoints(Record):
@@ -19,6 +26,17 @@ class NamedCheckpoints(Record):
     """The job's ``checkpoint.best_metric``."""
 
 
+class PairedGains(Record):
+    """Differences of pass@1 on the same prompts, prompt by prompt, with 95 % intervals."""
+
+    after_less_before: Estimate
+    """Student after training less student before."""
+    teacher_less_before: Estimate | None
+    """Teacher less student before; null where the job has none."""
+    teacher_less_after: Estimate | None
+    """Teacher less student after; null where the job has none."""
+
+
 class Report(Record):
     """``report.json``."""
 
@@ -27,27 +45,27 @@ class Report(Record):
     name: str
     """Name in its spec."""
     algorithm: str
-    """Type of its algorithm."""
+    """Type of its algorithm, or of those of its phases."""
     steps: NonNegativeInt
     """Steps trained."""
     summary: str
     """What came out, in one sentence."""
-    pass_at_1: Compared[PassAt1]
-    """On the test split at temperature 1, with 95 % intervals (bootstrap by prompt)."""
-    greedy_pass_at_1: Compared[PassAt1]
-    """On the test split at temperature 0."""
+    headline: Decoding
+    """The decoding of ``pass_at_1`` and all that follows from it: the first of the job."""
+    pass_at_1: Compared[Estimate]
+    """On the test split by the headline's decoding."""
+    paired: PairedGains
+    """Differences of ``pass_at_1`` by prompt."""
     gap_closed: float | None
     """(after - before) / (teacher - before) of pass@1; null where the teacher is not ahead."""
     gap_closed_reason: str | None
     """Why ``gap_closed`` is null; null where it is a number."""
     tokens_per_answer: Compared[float]
-    """Mean completion tokens."""
+    """Mean completion tokens by the headline's decoding."""
     answers_per_second: Compared[float]
-    """Answers sampled per second."""
-    truncated_share: Compared[float]
-    """Share of answers that were cut at the token limit."""
-    by_difficulty: Compared[dict[str, PassAt1]]
-    """pass@1 of each difficulty group."""
+    """Answers sampled per second by the headline's decoding."""
+    decodings: dict[Decoding, Compared[Measurement]]
+    """All that was measured on the test split, by decoding."""
     checkpoints: NamedCheckpoints
     """The last and the best."""
     stage_seconds: dict[str, NonNegativeFloat]
@@ -57,7 +75,7 @@ class Report(Record):
     training_seconds: NonNegativeFloat
     """Time of all steps."""
     rollouts: NonNegativeInt
-    """Rollouts trained on."""
+    """Rollouts of all steps, those included that could not be judged or are masked."""
     completion_tokens: NonNegativeInt
     """Completion tokens trained on."""
     spec_digest: str
@@ -67,8 +85,29 @@ class Report(Record):
     created: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
     """When the report was made."""
 
+    @property
+    def measured(self) -> Compared[Measurement]:
+        """The three models by the headline's decoding."""
+        return self.decodings[self.headline]
 
-def gap_closed(compared: Compared[PassAt1]) -> float | None:
+
+def parse_report(content: bytes | Mapping[str, Any], where: str) -> Report:
+    """A report that was written earlier. Raises RecordError where it is of another version."""
+    try:
+        if isinstance(content, bytes):
+            return Report.model_validate_json(content)
+        return Report.model_validate(content)
+    except ValidationError as error:
+        found = error.errors(include_url=False)[0]
+        place = ".".join(map(str, found["loc"])) or "the file"
+        raise RecordError(
+            f"{where} cannot be shown: it is no report of this version of rkd ({place}: "
+            f"{found['msg']}). Its numbers are in the file itself; the models can be measured "
+            "again with `rkd eval`"
+        ) from error
+
+
+def gap_closed(compared: Compared[Estimate]) -> float | None:
     """Share of the teacher's lead over the untrained student that training made up."""
     if compared.teacher is None or why_no_gap(compared) is not None:
         return None
@@ -76,7 +115,7 @@ def gap_closed(compared: Compared[PassAt1]) -> float | None:
     return (compared.student_after.value - compared.student_before.value) / lead
 
 
-def why_no_gap(compared: Compared[PassAt1]) -> str | None:
+def why_no_gap(compared: Compared[Estimate]) -> str | None:
     """Why there is no gap to close; None where there is one."""
     before, teacher = compared.student_before, compared.teacher
     if teacher is None:
@@ -89,31 +128,23 @@ def why_no_gap(compared: Compared[PassAt1]) -> str | None:
     return None
 
 
-def summarize(compared: Compared[PassAt1]) -> str:
+def summarize(compared: Compared[Estimate], paired: PairedGains) -> str:
     """What came out, in one sentence that claims no more than the intervals carry."""
     before, after, teacher = compared.student_before, compared.student_after, compared.teacher
+    gain, lead = paired.after_less_before, paired.teacher_less_before
     change = f"pass@1 {before.value:.2f} -> {after.value:.2f}"
-    if after.high < before.low:
+    if gain.n < FEWEST_PROMPTS:
+        return f"Nothing that so few prompts can show ({gain.n}): {change}"
+    if gain.high < 0:
         return f"The student got worse: {change}"
-    if after.low <= before.high:
-        return f"No change that {after.n} prompts can show: {change}, the intervals overlap"
+    if gain.low <= 0:
+        return (
+            f"No change that {gain.n} prompts can show: {change}, a difference of "
+            f"{gain.low:+.2f} to {gain.high:+.2f}"
+        )
     share = gap_closed(compared)
-    if teacher is None or share is None:
+    if teacher is None or lead is None or share is None:
         return f"The student improved: {change}; {why_no_gap(compared)}"
-    if teacher.low <= before.high:
+    if lead.low <= 0:
         return f"The student improved: {change}; teacher {teacher.value:.2f}, not clearly ahead"
     return f"The student closed {share:.0%} of the gap: {change}, teacher {teacher.value:.2f}"
-
-
-def compared(
-    before: Measurement, after: Measurement, teacher: Measurement | None
-) -> dict[str, Compared[Any]]:
-    """Every measured quantity of the three models, by the report's field."""
-    return {
-        name: Compared(
-            teacher=None if teacher is None else getattr(teacher, name),
-            student_before=getattr(before, name),
-            student_after=getattr(after, name),
-        )
-        for name in Measurement.model_fields
-    }

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from rkd_online.spec.decoding import DISTRIBUTIONS, Decoding, answers_per_prompt
 from rkd_online.types import PromptItem, SamplingRequest
 
 EVALUATION_STEP = 0
@@ -15,44 +16,31 @@ class SampleSeed(Protocol):
     def __call__(self, seed: int, *path: int) -> int: ...
 
 
-def temperature_one(
+def evaluation_requests(
     prompts: Sequence[PromptItem],
+    decoding: Decoding,
     *,
     samples: int,
     max_new_tokens: int,
     seed: int,
     sample_seed: SampleSeed,
 ) -> tuple[SamplingRequest, ...]:
-    """One request per prompt with ``samples`` answers of the model's own distribution.
+    """One request per prompt with its answers, one where the decoding draws nothing.
 
     Seeds depend on the job's seed, the prompt's index and the sample alone, so every model that is
     compared answers under the same seeds.
     """
+    distribution = DISTRIBUTIONS[decoding]
     return tuple(
         SamplingRequest(
             group_id=number,
             prompt=prompt,
             seeds=tuple(
                 sample_seed(seed, EVALUATION_STEP, prompt.index, sample)
-                for sample in range(samples)
+                for sample in range(answers_per_prompt(decoding, samples))
             ),
-            temperature=1.0,
-            top_p=1.0,
-            max_new_tokens=max_new_tokens,
-        )
-        for number, prompt in enumerate(prompts)
-    )
-
-
-def greedy(prompts: Sequence[PromptItem], *, max_new_tokens: int) -> tuple[SamplingRequest, ...]:
-    """One request per prompt with the model's single most likely answer, token by token."""
-    return tuple(
-        SamplingRequest(
-            group_id=number,
-            prompt=prompt,
-            seeds=(0,),
-            temperature=0.0,
-            top_p=1.0,
+            temperature=distribution.temperature,
+            top_p=distribution.top_p,
             max_new_tokens=max_new_tokens,
         )
         for number, prompt in enumerate(prompts)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from rkd_online.evaluation.measurement import Measurement
 from rkd_online.evaluation.plot import draw_report
+from rkd_online.evaluation.record import Evaluation
 from rkd_online.evaluation.report import Report
 from rkd_online.learning.checkpoint import read_progress
 from rkd_online.metrics.sinks import Sink, Sinks, read_reports
@@ -56,7 +56,9 @@ async def run_attempt(attempt: Attempt) -> Report:
     """Measure the student, train it, measure student and teacher, write the report."""
     spec = attempt.setup.spec
     policy, scorers = GeneratorPool(attempt.work.generators), ScorerPool(attempt.work.scorers)
-    evaluator = Evaluator(spec, attempt.prompts, scorers, policy, attempt.folder.evaluations)
+    evaluator = Evaluator(
+        attempt.setup, attempt.prompts, scorers, policy, attempt.folder.evaluations
+    )
     roles = _roles(attempt, policy, scorers, evaluator)
     progress = _progress(attempt.resume_from)
     await _start(attempt, roles)
@@ -124,7 +126,7 @@ async def _start(attempt: Attempt, roles: Roles) -> None:
     await roles.publisher.swap(await roles.publisher.write())
 
 
-async def _measured_teacher(attempt: Attempt, evaluator: Evaluator) -> Measurement | None:
+async def _measured_teacher(attempt: Attempt, evaluator: Evaluator) -> Evaluation | None:
     """The teacher's engine takes the place of the policy's."""
     teacher = attempt.setup.teacher
     if teacher is None:
@@ -139,7 +141,7 @@ async def _measured_teacher(attempt: Attempt, evaluator: Evaluator) -> Measureme
 
 
 def _report(
-    attempt: Attempt, before: Measurement, after: Measurement, teacher: Measurement | None
+    attempt: Attempt, before: Evaluation, after: Evaluation, teacher: Evaluation | None
 ) -> Report:
     steps = read_reports([one.metrics for one in attempt.folder.attempts()])
     report = make_report(

@@ -1,75 +1,71 @@
 """Evaluations of a run: on the validation split between steps, on the test split for the report."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
-from rkd_online.evaluation.evaluate import Answers, EvaluationResult, evaluate, measure
-from rkd_online.evaluation.measurement import Measurement
-from rkd_online.evaluation.requests import greedy, temperature_one
-from rkd_online.generation.seeds import sample_seed
+from rkd_online.evaluation.evaluate import Answers
+from rkd_online.evaluation.record import Evaluation, read_evaluation
+from rkd_online.run.examination import Examination
 from rkd_online.run.pools import Judge
 from rkd_online.run.prompts import PromptStream
 from rkd_online.run.records import write_whole
-from rkd_online.spec.job import JobSpec
-from rkd_online.types import SamplingRequest
+from rkd_online.run.setup import JobSetup
 
 
 class Evaluator:
-    """Asks held-out prompts. What was measured once is kept and not measured again on resume."""
+    """The evaluations of an attempt. What was measured once is kept and not measured again on
+    resume."""
 
     def __init__(
-        self, spec: JobSpec, prompts: PromptStream, scorer: Judge, policy: Answers, folder: Path
+        self,
+        setup: JobSetup,
+        prompts: PromptStream,
+        scorer: Judge,
+        policy: Answers,
+        folder: Path,
     ) -> None:
-        self._spec = spec
+        self._spec = setup.spec
+        self._examination = Examination(setup, scorer)
         self._prompts = prompts
-        self._scorer = scorer
         self._policy = policy
         self._folder = folder
 
     async def validate(self) -> dict[str, float]:
-        """pass@1 of the policy as it is on the validation split, one sample per prompt."""
-        requests = temperature_one(
-            self._prompts.held_out("validation", self._spec.evaluation.every_prompts),
-            samples=1,
-            max_new_tokens=self._spec.rollout.max_new_tokens,
-            seed=self._spec.seed,
-            sample_seed=sample_seed,
+        """pass@1 of the policy as it is on the validation split, by the first decoding; beside it
+        the whole evaluation is kept under its weight version."""
+        asked = self._spec.evaluation
+        headline = asked.decoding[0]
+        found = await self._examination.evaluation(
+            "validation",
+            self._prompts.held_out("validation", asked.every_prompts),
+            self._policy,
+            decodings=(headline,),
+            samples=asked.every_samples,
         )
-        result = await self._evaluate(self._policy, requests)
-        return {"validation/pass_at_1": float(result.correct.mean())}
+        decoded = found.decodings[headline]
+        name = f"validation-{decoded.weight_version:06d}"
+        self._keep(found.model_copy(update={"model": name}))
+        return {"validation/pass_at_1": decoded.measurement.pass_at_1.value}
 
-    def known(self, name: str) -> Measurement:
+    def known(self, name: str) -> Evaluation:
         """What an earlier ``measured`` kept, in this attempt or one before."""
-        return Measurement.model_validate_json((self._folder / f"{name}.json").read_bytes())
+        return read_evaluation(self._folder / f"{name}.json")
 
-    async def measured(self, name: str, answers: Answers) -> Measurement:
+    async def measured(self, name: str, answers: Answers) -> Evaluation:
         """One model's part of the report, on the test split."""
         path = self._folder / f"{name}.json"
         if path.exists():
             return self.known(name)
-        prompts = self._prompts.held_out("test", self._spec.evaluation.prompts)
-        longest = self._spec.rollout.max_new_tokens
-        sampled = temperature_one(
-            prompts,
-            samples=self._spec.evaluation.samples,
-            max_new_tokens=longest,
-            seed=self._spec.seed,
-            sample_seed=sample_seed,
-        )
-        measurement = measure(
-            await self._evaluate(answers, sampled),
-            await self._evaluate(answers, greedy(prompts, max_new_tokens=longest)),
-        )
-        write_whole(path, measurement.model_dump_json(indent=2) + "\n")
-        return measurement
-
-    async def _evaluate(
-        self, answers: Answers, requests: Sequence[SamplingRequest]
-    ) -> EvaluationResult:
-        return await evaluate(
+        asked = self._spec.evaluation
+        found = await self._examination.evaluation(
+            name,
+            self._prompts.held_out("test", asked.prompts),
             answers,
-            self._scorer,
-            requests,
-            correct_at=self._spec.correct_at,
-            timeout_seconds=self._spec.evaluation.timeout_seconds,
+            decodings=asked.decoding,
+            samples=asked.samples,
         )
+        self._keep(found)
+        return found
+
+    def _keep(self, evaluation: Evaluation) -> None:
+        path = self._folder / f"{evaluation.model}.json"
+        write_whole(path, evaluation.model_dump_json() + "\n")

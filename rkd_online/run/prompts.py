@@ -1,10 +1,14 @@
 """The prompts of each step and of each evaluation."""
 
+from collections.abc import Collection
+
+from rkd_online.errors import TaskError
 from rkd_online.generation.requests import training_request
 from rkd_online.models.tokenizer import load_tokenizer
 from rkd_online.run.setup import JobSetup
+from rkd_online.tasks.base import Message
 from rkd_online.tasks.build import build_task
-from rkd_online.tasks.order import PromptOrder
+from rkd_online.tasks.order import training_order
 from rkd_online.tasks.prompts import PromptRenderer
 from rkd_online.types import Progress, PromptItem, SamplingRequest, Split
 
@@ -16,7 +20,12 @@ class PromptStream:
         spec = setup.spec
         self._spec = spec
         self._task = build_task(spec.task)
-        self._order = PromptOrder(self._task.size("train"), spec.seed)
+        self._order = training_order(
+            spec.task,
+            self._task.size("train"),
+            seed=spec.seed,
+            groups=spec.steps * spec.rollout.prompts_per_step,
+        )
         self._renderer = PromptRenderer(
             load_tokenizer(setup.policy),
             spec.prompt,
@@ -33,21 +42,43 @@ class PromptStream:
     def check(self, progress: Progress) -> int:
         """Render every prompt that is still to come if no group is dropped; returns their number.
 
-        Raises TaskError for one that does not fit, before anything is loaded or trained.
+        Raises TaskError for one that does not fit, or that measures what it is trained or tuned on,
+        before anything is loaded or trained.
         """
         rest = (self._spec.steps - progress.step) * self._spec.rollout.prompts_per_step
         again = [self._order.take(group, 1)[0] for group in progress.open_groups]
         training = {*again, *self._order.take(progress.next_group, rest - len(again))}
-        for index in training:
-            self._item("train", index)
         validation = self._spec.evaluation.every_prompts if self._spec.evaluation.every else 0
-        held_out = self.held_out("validation", validation)
-        held_out += self.held_out("test", self._spec.evaluation.prompts)
-        return len(training) + len(held_out)
+        asked: dict[Split, Collection[int]] = {
+            "test": self._first("test", self._spec.evaluation.prompts),
+            "validation": self._first("validation", validation),
+            "train": training,
+        }
+        held_out: dict[tuple[Message, ...], PromptItem] = {}
+        for split, indices in asked.items():
+            for index in indices:
+                problem = self._task.problem(split, index)
+                item = self._renderer.render(problem)
+                _check_apart(item, held_out.get(problem.messages))
+                if split != "train":
+                    held_out[problem.messages] = item
+        return sum(map(len, asked.values()))
 
     def held_out(self, split: Split, count: int) -> list[PromptItem]:
         """The first ``count`` prompts of a split, or all of it where it is smaller."""
-        return [self._item(split, index) for index in range(min(count, self._task.size(split)))]
+        return [self._item(split, index) for index in self._first(split, count)]
+
+    def _first(self, split: Split, count: int) -> range:
+        return range(min(count, self._task.size(split)))
 
     def _item(self, split: Split, index: int) -> PromptItem:
         return self._renderer.render(self._task.problem(split, index))
+
+
+def _check_apart(item: PromptItem, same: PromptItem | None) -> None:
+    """``same`` is a prompt with this text that measures something, if there is one."""
+    if same is not None and same.split != item.split:
+        raise TaskError(
+            f"{item.task}: prompt {item.id} has the text of {same.id}: what measures the result "
+            "may not be trained or tuned on; keep the prompt in one split"
+        )

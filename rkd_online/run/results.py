@@ -2,21 +2,27 @@
 
 import hashlib
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import metadata
+from typing import TypeVar
 
 from rkd_online import __version__
-from rkd_online.evaluation.measurement import Measurement
+from rkd_online.evaluation.compare import paired_gain
+from rkd_online.evaluation.measurement import Compared, Estimate, Measurement
+from rkd_online.evaluation.record import Evaluation
 from rkd_online.evaluation.report import (
     NamedCheckpoints,
+    PairedGains,
     Report,
-    compared,
     gap_closed,
     summarize,
     why_no_gap,
 )
 from rkd_online.run.setup import JobSetup
+from rkd_online.spec.decoding import Decoding
 from rkd_online.types import StepReport
+
+T = TypeVar("T")
 
 WHOLE_STEP = "step"
 """The timing of a step as a whole, beside those of its stages."""
@@ -29,35 +35,73 @@ def make_report(
     steps: Sequence[StepReport],
     checkpoints: NamedCheckpoints,
     *,
-    before: Measurement,
-    after: Measurement,
-    teacher: Measurement | None,
+    before: Evaluation,
+    after: Evaluation,
+    teacher: Evaluation | None,
 ) -> Report:
     """What the job gained and what it took, over all its attempts."""
-    sides = compared(before, after, teacher)
+    spec = setup.spec
+    headline = spec.evaluation.decoding[0]
+    decodings = {one: _compared(before, after, teacher, one) for one in before.decodings}
+    pass_at_1 = _each(decodings[headline], lambda one: one.pass_at_1)
+    paired = _paired(before, after, teacher, headline)
     seconds = total_seconds(steps)
     whole = seconds.pop(WHOLE_STEP)
     own = sum(step.metrics["loop/share"] * step.timings[WHOLE_STEP] for step in steps)
-    rollouts = setup.spec.rollout.prompts_per_step * setup.spec.rollout.group_size * len(steps)
-    return Report.model_validate(
-        sides
-        | {
-            "job": setup.job,
-            "name": setup.spec.name,
-            "algorithm": setup.spec.algorithm.type,
-            "steps": len(steps),
-            "summary": summarize(sides["pass_at_1"]),
-            "gap_closed": gap_closed(sides["pass_at_1"]),
-            "gap_closed_reason": why_no_gap(sides["pass_at_1"]),
-            "checkpoints": checkpoints,
-            "stage_seconds": seconds | {"other": max(0.0, whole - sum(seconds.values()))},
-            "loop_share": own / whole,
-            "training_seconds": whole,
-            "rollouts": rollouts,
-            "completion_tokens": round(sum(_tokens(step) for step in steps)),
-            "spec_digest": hashlib.sha256(setup.spec.model_dump_json().encode()).hexdigest(),
-            "versions": package_versions(),
-        }
+    return Report(
+        job=setup.job,
+        name=spec.name,
+        algorithm=" then ".join(phase.algorithm.type for phase in spec.phases_in_turn),
+        steps=len(steps),
+        summary=summarize(pass_at_1, paired),
+        headline=headline,
+        pass_at_1=pass_at_1,
+        paired=paired,
+        gap_closed=gap_closed(pass_at_1),
+        gap_closed_reason=why_no_gap(pass_at_1),
+        tokens_per_answer=_each(decodings[headline], lambda one: one.tokens.mean.value),
+        answers_per_second=_each(decodings[headline], lambda one: one.answers_per_second),
+        decodings=decodings,
+        checkpoints=checkpoints,
+        stage_seconds=seconds | {"other": max(0.0, whole - sum(seconds.values()))},
+        loop_share=own / whole,
+        training_seconds=whole,
+        rollouts=spec.rollout.prompts_per_step * spec.rollout.group_size * len(steps),
+        completion_tokens=round(sum(_tokens(step) for step in steps)),
+        spec_digest=hashlib.sha256(spec.model_dump_json().encode()).hexdigest(),
+        versions=package_versions(),
+    )
+
+
+def _compared(
+    before: Evaluation, after: Evaluation, teacher: Evaluation | None, decoding: Decoding
+) -> Compared[Measurement]:
+    return Compared[Measurement](
+        teacher=None if teacher is None else teacher.decodings[decoding].measurement,
+        student_before=before.decodings[decoding].measurement,
+        student_after=after.decodings[decoding].measurement,
+    )
+
+
+def _each(compared: Compared[Measurement], quantity: Callable[[Measurement], T]) -> Compared[T]:
+    teacher = compared.teacher
+    return Compared(
+        teacher=None if teacher is None else quantity(teacher),
+        student_before=quantity(compared.student_before),
+        student_after=quantity(compared.student_after),
+    )
+
+
+def _paired(
+    before: Evaluation, after: Evaluation, teacher: Evaluation | None, decoding: Decoding
+) -> PairedGains:
+    def lead(student: Evaluation) -> Estimate | None:
+        return None if teacher is None else paired_gain(student, teacher, decoding)
+
+    return PairedGains(
+        after_less_before=paired_gain(before, after, decoding),
+        teacher_less_before=lead(before),
+        teacher_less_after=lead(after),
     )
 
 

@@ -2,9 +2,38 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    field_validator,
+)
 
 from rkd_online.spec.base import SpecModel
+from rkd_online.spec.decoding import Decoding
+
+
+class KeepFlatGroups(SpecModel):
+    """Groups whose rewards are all equal are learned from as any other."""
+
+    type: Literal["off"] = "off"
+    """Names this choice."""
+
+
+class RefillFlatGroups(SpecModel):
+    """Groups whose rewards are all equal are dropped, and other prompts take their places, as in
+    DAPO (arXiv 2503.14476): for algorithms that learn nothing from them."""
+
+    type: Literal["refill"]
+    """Names this choice."""
+    most: PositiveFloat = 2.0
+    """At most this many times ``prompts_per_step`` groups are dropped for one step; those beyond
+    are kept."""
+
+
+DynamicSampling = Annotated[KeepFlatGroups | RefillFlatGroups, Field(discriminator="type")]
 
 
 class RolloutSpec(SpecModel):
@@ -27,6 +56,11 @@ class RolloutSpec(SpecModel):
     kv_on_update: Literal["recompute", "keep"] = "recompute"
     """What rollouts in flight do when new weights come: compute their keys and values again, or
     go on with those of older weights, which is cheaper and further from the new policy."""
+    dynamic_sampling: DynamicSampling = KeepFlatGroups()
+    """What becomes of groups whose rewards are all equal."""
+    truncated: Literal["learn", "mask"] = "learn"
+    """What becomes of completions that were cut at ``max_new_tokens``: learned from as any other,
+    or they give no gradient, while their rewards count for their group."""
     group_timeout_seconds: PositiveFloat = 600.0
     """When a step has waited this long without a group having ended, those that it waits for are
     dropped and counted, and other prompts take their places; above ``timeout_seconds`` none is."""
@@ -91,15 +125,29 @@ class EvaluationSpec(SpecModel):
     """How teacher, student before and student after are compared."""
 
     prompts: PositiveInt = 256
-    """Held-out prompts in the report."""
+    """Prompts of the test split in the report, all of them where it has fewer."""
     samples: PositiveInt = 4
-    """Samples per prompt at temperature 1."""
+    """Answers to each prompt by each decoding that samples; pass@k is reported for k of 1, 2, 4, 8,
+    16 and 32 up to this."""
+    decoding: Annotated[tuple[Decoding, ...], Field(min_length=1)] = ("temperature_1", "greedy")
+    """How models answer, any of ``temperature_1``, ``papers`` (temperature 0.6, top-p 0.95) and
+    ``greedy``; the first gives the report's headline and is what validation asks."""
     timeout_seconds: PositiveFloat = 3600.0
-    """An evaluation that has not all its answers within this time ends the attempt."""
+    """A model that has not given all its answers by one decoding within this time ends the
+    attempt."""
     every: NonNegativeInt = 0
     """Steps between evaluations on the validation split; 0 for none."""
     every_prompts: PositiveInt = 64
-    """Prompts of each such evaluation, one sample each."""
+    """Prompts of each such evaluation."""
+    every_samples: PositiveInt = 1
+    """Answers to each of them; pass@k is recorded for k up to this."""
+
+    @field_validator("decoding")
+    @classmethod
+    def _each_once(cls, decoding: tuple[Decoding, ...]) -> tuple[Decoding, ...]:
+        if len(set(decoding)) < len(decoding):
+            raise ValueError("should name each decoding once")
+        return decoding
 
 
 class CheckpointSpec(SpecModel):

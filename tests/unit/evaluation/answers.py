@@ -10,6 +10,7 @@ from rkd_online.types import (
     SamplingRequest,
     ScoredGroup,
     ScoredRollout,
+    UnjudgedRollout,
     VersionSpan,
     logprobs,
     token_ids,
@@ -18,6 +19,27 @@ from rkd_online.types import (
 
 def prompt(index: int, difficulty: str = "easy") -> PromptItem:
     return PromptItem(f"test:{index}", "test", index, token_ids([1]), str(index), "sum", difficulty)
+
+
+def rollout(index: int, tokens: Sequence[int], *, cut: bool = False) -> Rollout:
+    return Rollout(
+        index,
+        token_ids(tokens),
+        logprobs([-1.0] * len(tokens)),
+        (VersionSpan(0, 0, len(tokens)),),
+        "length" if cut else "stop",
+    )
+
+
+def scored(
+    index: int, tokens: Sequence[int], verdict: float, *, cut: bool = False
+) -> ScoredRollout:
+    parts = {"verifier": verdict, "format": 1.0}
+    return ScoredRollout(rollout(index, tokens, cut=cut), verdict, parts, verdict, None)
+
+
+def unjudged(index: int, tokens: Sequence[int]) -> UnjudgedRollout:
+    return UnjudgedRollout(rollout(index, tokens), "timeout", "verifier: took over 1 s", None)
 
 
 class Model:
@@ -29,18 +51,11 @@ class Model:
     async def sample(self, requests: Sequence[SamplingRequest]) -> AsyncIterator[RolloutGroup]:
         for request in list(reversed(requests))[self.missing :]:
             await asyncio.sleep(0)
-            rollouts = tuple(self._rollout(sample) for sample in range(len(request.seeds)))
+            rollouts = tuple(
+                rollout(sample, range(sample + 1), cut=sample == 3)
+                for sample in range(len(request.seeds))
+            )
             yield RolloutGroup(request.group_id, request.prompt, rollouts)
-
-    def _rollout(self, sample: int) -> Rollout:
-        tokens = sample + 1
-        return Rollout(
-            sample,
-            token_ids(range(tokens)),
-            logprobs([-1.0] * tokens),
-            (VersionSpan(0, 0, tokens),),
-            "length" if tokens == 4 else "stop",
-        )
 
 
 class Judge:

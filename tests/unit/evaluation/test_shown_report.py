@@ -7,42 +7,88 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from rich.console import Console
 
 from rkd_online.evaluation.plot import draw_report, report_figure
+from rkd_online.evaluation.plot_models import survival
 from rkd_online.evaluation.report import Report
 from rkd_online.evaluation.table import render_report
-from tests.unit.evaluation.sample_report import report, steps
+from tests.unit.evaluation.sample_report import measurement, report, steps
+
+WIDTH = 80
 
 
-def rendered(one: Report) -> list[list[str]]:
-    """The words of each line, at 80 columns."""
+def rendered(one: Report) -> str:
     out = io.StringIO()
-    Console(file=out, width=80, force_terminal=False).print(render_report(one))
-    return [line.split() for line in out.getvalue().splitlines()]
+    Console(file=out, width=WIDTH, force_terminal=False).print(render_report(one))
+    return out.getvalue()
 
 
-def test_the_table_sets_the_three_models_side_by_side() -> None:
-    lines = rendered(report())
-    assert ["teacher", "0.900", "0.870-0.930", "0.900", "0.9", "1", "90.0%"] in lines
+def words(one: Report) -> list[list[str]]:
+    """The words of each line."""
+    return [line.split() for line in rendered(one).splitlines()]
+
+
+def section(one: Report, title: str) -> list[list[str]]:
+    """The words of the lines of a table, which an empty line follows as one follows its title."""
+    lines = [line.strip() for line in rendered(one).splitlines()]
+    below = lines[lines.index(title) + 2 :]
+    return [line.split() for line in below[: below.index("")]]
+
+
+def test_each_decoding_sets_the_three_models_side_by_side() -> None:
+    lines = section(report(), "temperature 1, 4 answers a prompt")
+    assert ["teacher", "0.900", "0.870-0.930", "0.990", "1.000"] in lines
+    assert ["student", "before", "0.400", "0.370-0.430", "0.640", "0.870"] in lines
+    assert ["student", "after", "0.850", "0.820-0.880"] in section(
+        report(), "greedy, 1 answer a prompt"
+    )
+
+
+def test_what_survived_is_shown_by_the_first_decoding() -> None:
+    lines = section(report(), "answers, temperature 1")
     assert [
-        "student", "before", "0.400", "0.370-0.430", "0.800", "23.0", "1,500", "12.5%",
+        "student", "before", "23.0", "12", "22", "31", "12.5%", "97.0%", "0.80", "1,500",
     ] in lines  # fmt: skip
+    assert "answers, greedy" not in rendered(report())
+
+
+def test_parts_of_the_reward_beside_the_verifiers_are_shown() -> None:
+    assert ["teacher", "0.750"] in section(report(), "reward parts")
+
+
+def test_the_head_has_the_paired_differences_and_the_size_of_the_job() -> None:
+    lines = words(report())
+    assert ["after", "-", "before", "+0.250,", "by", "prompt", "+0.230", "to", "+0.270"] in lines
+    assert ["teacher", "-", "after", "+0.250,", "by", "prompt", "+0.230", "to", "+0.270"] in lines
     assert ["512", "rollouts,", "12,000", "completion", "tokens"] in [line[5:] for line in lines]
 
 
+def test_answers_that_were_not_judged_are_told() -> None:
+    told = "student after, temperature 1: judging failed for 3 answers, which count as not correct"
+    assert told in " ".join(rendered(report(unjudged=3)).split())
+    assert "judging failed" not in rendered(report())
+
+
 def test_time_by_stage_has_seconds_share_and_a_bar() -> None:
-    lines = rendered(report())
+    lines = words(report())
     assert ["generate", "3.0", "75.0%", "█" * 40] in lines
     assert ["update", "1.0", "25.0%", "█" * 13] in lines
 
 
 def test_names_of_difficulty_groups_are_shown_as_they_are() -> None:
-    assert any(line[:2] == ["[4]", "terms"] for line in rendered(report()))
+    assert any(line[:2] == ["[4]", "terms"] for line in words(report()))
 
 
 def test_a_job_without_a_teacher_has_no_row_for_one() -> None:
-    assert not [line for line in rendered(report(with_teacher=False)) if line[:1] == ["teacher"]]
+    assert "teacher" not in rendered(report(with_teacher=False))
+
+
+def test_no_line_is_wider_than_the_terminal_or_cut() -> None:
+    shown = rendered(report())
+    assert max(map(len, shown.splitlines())) <= WIDTH
+    assert "…" not in shown
 
 
 def test_the_table_needs_neither_numpy_nor_matplotlib() -> None:
@@ -53,26 +99,48 @@ def test_the_table_needs_neither_numpy_nor_matplotlib() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def curves(one: Report) -> dict[str, list[float]]:
-    """What the picture draws over the steps, by legend."""
+def axis(one: Report, title: str) -> Axes:
+    return next(
+        found for found in report_figure(one, steps()).axes if found.get_title(loc="left") == title
+    )
+
+
+def curves(found: Axes) -> dict[str, list[float]]:
+    """What is drawn with a name."""
     return {
         str(line.get_label()): np.asarray(line.get_ydata(), dtype=float).tolist()
-        for axis in report_figure(one, steps()).axes
-        if axis.get_xlabel() == "step"
-        for line in axis.get_lines()
+        for line in found.get_lines()
         if not str(line.get_label()).startswith("_")
     }
 
 
 def test_the_picture_draws_the_metrics_that_the_steps_have() -> None:
-    assert curves(report()) == {
-        "mean reward of training rollouts": [0.5, 0.5],
-        "KL(policy || teacher)": [0.2, 0.2],
-        "clip low": [0.01, 0.01],
+    drawn = [axis(report(), title) for title in ("What was learned", "Where clip and clamp bind")]
+    assert [curves(one) for one in drawn] == [
+        {"mean reward of training rollouts": [0.5, 0.5]},
+        {"clip low": [0.01, 0.01]},
+    ]
+
+
+def test_the_picture_draws_pass_at_k_of_each_model() -> None:
+    found = curves(axis(report(), "pass@k"))
+    assert found["student before"] == pytest.approx([0.4, 0.64, 0.8704])
+    assert list(found) == ["student before", "student after", "teacher"]
+
+
+def test_what_survived_is_shares_and_solutions_over_answers() -> None:
+    found = survival(measurement(0.5, tokens=20.0, cut=0.25))
+    assert {name: one.value for name, one in found.items()} == {
+        "answer found": 0.97,
+        "cut off": 0.25,
+        "format reward": 0.75,
+        "different and\nright, of 4": 0.25,  # 0.5 x sqrt(4) solutions in 4 answers
     }
 
 
+@pytest.mark.parametrize("headline", ["temperature_1", "greedy"])
 @pytest.mark.parametrize("with_teacher", [True, False])
-def test_the_picture_is_a_png(with_teacher: bool, tmp_path: Path) -> None:
-    draw_report(report(with_teacher=with_teacher), steps(), tmp_path / "report.png")
+def test_the_picture_is_a_png(with_teacher: bool, headline: str, tmp_path: Path) -> None:
+    one = report(with_teacher=with_teacher).model_copy(update={"headline": headline})
+    draw_report(one, steps(), tmp_path / "report.png")
     assert (tmp_path / "report.png").read_bytes().startswith(b"\x89PNG")
