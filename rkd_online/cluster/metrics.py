@@ -19,6 +19,7 @@ GAUGES = {
     "sampler/capped_share": ("rkd_capped_share", "Share of tokens with a capped weight."),
     "rollout/stale_groups": ("rkd_stale_groups", "Groups of the step dropped as too old."),
     "rollout/late_groups": ("rkd_late_groups", "Groups of the step dropped as too late."),
+    "rollout/flat_groups": ("rkd_flat_groups", "Groups of the step dropped without signal."),
     "loop/core_seconds": ("rkd_core_seconds", "CPU time of all processes in the step."),
     "validation/pass_at_1": ("rkd_validation_pass_at_1", "pass@1 on the validation split."),
 }

@@ -1,6 +1,7 @@
 """Every metric that a step can report, listed once.
 
-A name is ``stage/quantity``. Means are over sequences of their token means unless said otherwise.
+A name is ``stage/quantity``. Means are over sequences of their token means unless said
+otherwise; with ``aggregation.type`` token_mean those of ``policy/`` are over tokens.
 """
 
 from dataclasses import dataclass
@@ -23,15 +24,35 @@ METRICS = {
     "reward/std": Metric("reward", "Standard deviation of those rewards."),
     "reward/correct_share": Metric(_SHARE, "Rollouts that the verifier calls correct."),
     "reward/no_signal_share": Metric(_SHARE, "Groups whose rewards are equal: no advantage."),
+    "reward/failed_timeout": Metric(
+        "rollouts", "Left out: a judgement took longer than judging.seconds."
+    ),
+    "reward/failed_crash": Metric("rollouts", "Left out: a judgement ended its process."),
+    "reward/failed_memory": Metric(
+        "rollouts", "Left out: a judgement needed more than judging.memory_mib."
+    ),
+    "reward/failed_error": Metric(
+        "rollouts", "Left out: an installed reward or a verifier raised."
+    ),
+    "reward/failed_not_finite": Metric(
+        "rollouts", "Left out: a part of the reward was NaN or infinite."
+    ),
     "rollout/completion_length": Metric("tokens", "Mean completion length, end token included."),
     "rollout/truncated_share": Metric(_SHARE, "Rollouts cut at the token limit."),
     "rollout/staleness_mean": Metric("versions", "Learner's version minus a token's, all tokens."),
     "rollout/stale_groups": Metric("groups", "Groups dropped as older than max_staleness."),
     "rollout/late_groups": Metric("groups", "Groups dropped after group_timeout_seconds."),
+    "rollout/flat_groups": Metric("groups", "Groups dropped as their rewards were all equal."),
     "policy/loss": Metric("loss", "The objective that was minimized."),
     "policy/ratio_mean": Metric("ratio", "Importance ratio of the objective."),
-    "policy/clip_low_share": Metric(_SHARE, "Tokens that the lower clip takes out of the update."),
-    "policy/clip_high_share": Metric(_SHARE, "Tokens that the upper clip takes out of the update."),
+    "policy/clip_low_share": Metric(
+        _SHARE,
+        "Tokens at which the lower clip binds: out of the update, with cispo weighed by the bound.",
+    ),
+    "policy/clip_high_share": Metric(
+        _SHARE,
+        "Tokens at which the upper clip binds: out of the update, with cispo weighed by the bound.",
+    ),
     "policy/clamp_low_share": Metric(_SHARE, "Tokens at the lower teacher log-ratio clamp."),
     "policy/clamp_high_share": Metric(_SHARE, "Tokens at the upper teacher log-ratio clamp."),
     "policy/kl_teacher": Metric(_NATS, "Estimate of KL(policy || teacher) per sampled token."),
@@ -39,6 +60,7 @@ METRICS = {
     "policy/kl_old_k3": Metric(_NATS, "Estimate k3 of KL(old || policy) per sampled token."),
     "policy/entropy": Metric(_NATS, "Entropy of the policy's next-token distribution."),
     "policy/nll": Metric(_NATS, "Negative log-likelihood of the sampled tokens."),
+    "phase/index": Metric("phase", "The job's phase, counted from 0."),
     "sampler/mismatch_mean": Metric(_NATS, "Mean distance of sampler and learner log-probs."),
     "sampler/mismatch_max": Metric(_NATS, "Largest such distance of any token."),
     "sampler/weight_mean": Metric("ratio", "Weight of a token: pi(old) / pi(sampler), corrected."),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from rkd_online.batching.assemble import assemble
+from rkd_online.run.phases import Phases
 from rkd_online.run.pipeline import Pipeline, Prompts
 from rkd_online.run.pools import Judge, Sampler
 from rkd_online.run.report import StepReporter
@@ -62,19 +63,24 @@ async def train(roles: Roles, spec: JobSpec, progress: Progress) -> None:
     generators have it, before the step is recorded; a checkpoint's time belongs to the step after
     it."""
     pipeline = Pipeline(roles.prompts, roles.generators, roles.scorers, spec, progress)
+    phases = Phases(spec, progress.phase)
     await roles.reporter.start()
     pipeline.sample_with(progress.step)
     clock = StageClock()
     try:
         for step in range(progress.step + 1, spec.steps + 1):
+            plan = phases.plan(step)
+            pipeline.turn_to(teacher=phases.needs_teacher, flat_groups=plan.flat_groups)
             groups = await pipeline.batch(step, clock)
             with clock.stage("assemble"):
                 batch = assemble(
                     groups,
                     step=step,
                     temperature=spec.rollout.temperature,
-                    algorithm=spec.algorithm,
+                    algorithm=plan.algorithm,
+                    turn=plan.turn,
                     correct_at=spec.correct_at,
+                    truncated=spec.rollout.truncated,
                 )
             with clock.stage("update"):
                 update = await roles.learner.update(batch)
@@ -82,7 +88,7 @@ async def train(roles: Roles, spec: JobSpec, progress: Progress) -> None:
                 weights = await roles.publisher.write()
             with clock.stage("swap"):
                 probe = await roles.publisher.swap(weights)
-            metrics = update.metrics | {"weights/probe_difference": probe}
+            metrics = update.metrics | plan.metrics() | {"weights/probe_difference": probe}
             if spec.evaluation.every and step % spec.evaluation.every == 0:
                 with clock.stage("evaluate"):
                     metrics |= await roles.validation.validate()
@@ -90,10 +96,12 @@ async def train(roles: Roles, spec: JobSpec, progress: Progress) -> None:
             with clock.stage("record"):
                 await asyncio.to_thread(roles.records.rollouts, groups, batch, update)
             metrics |= pipeline.take_dropped()
-            await roles.reporter.step(step, groups, metrics, clock)
+            report = await roles.reporter.step(step, groups, metrics, clock)
+            if step < spec.steps and (switch := phases.done(step, report.metrics)):
+                roles.reporter.event("phase", switch.event())
             clock = StageClock()
             if step % spec.checkpoint.every == 0 or step == spec.steps:
                 with clock.stage("checkpoint"):
-                    await roles.checkpoints.save(pipeline.progress())
+                    await roles.checkpoints.save(pipeline.progress(phases.place))
     finally:
         await pipeline.close()

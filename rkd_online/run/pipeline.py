@@ -3,13 +3,14 @@
 Groups are asked for as far ahead as their staleness allows, which also bounds memory: at most
 ``max_staleness`` + 1 steps' groups are anywhere between prompt and learner. A group goes to scoring
 the moment it ends. One that is too old is dropped and counted, and so are those that keep a step
-waiting while no group ends; the next prompts take their places.
+waiting while no group ends and, where the job says so, those without signal; the next prompts take
+their places.
 """
 
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from rkd_online.errors import ClusterError
 from rkd_online.run.freshness import admitted_steps, staleness
@@ -17,6 +18,7 @@ from rkd_online.run.pools import Judge, Sampler
 from rkd_online.run.stages import StageClock
 from rkd_online.spec.job import JobSpec
 from rkd_online.types import (
+    PhasePlace,
     Progress,
     Rollout,
     RolloutGroup,
@@ -26,6 +28,12 @@ from rkd_online.types import (
 )
 
 T = TypeVar("T")
+DROPPED: Final = {
+    "stale": "rollout/stale_groups",
+    "late": "rollout/late_groups",
+    "flat": "rollout/flat_groups",
+}
+"""Why a group is dropped, and the metric that counts it."""
 
 
 class Prompts(Protocol):
@@ -54,6 +62,9 @@ class Pipeline:
         self._steps = spec.steps
         self._learned = progress.step
         self._version: WeightVersion = progress.step
+        self._taught = True
+        self._flat_room = 0
+        """How many more groups without signal may be dropped for this step."""
         self._again = list(progress.open_groups)
         self._next_group = progress.next_group
         self._open: set[int] = set()
@@ -64,7 +75,7 @@ class Pipeline:
         """In seconds since the epoch, as the spans of all roles are."""
         self._scored: dict[int, ScoredGroup] = {}
         self._arrivals: asyncio.Queue[ScoredGroup | Exception] = asyncio.Queue()
-        self._dropped = {"stale": 0, "late": 0}
+        self._dropped = dict.fromkeys(DROPPED, 0)
         self._tasks: set[asyncio.Task[None]] = set()
 
     def sample_with(self, version: WeightVersion) -> None:
@@ -95,18 +106,21 @@ class Pipeline:
         self._learned = step
         return groups
 
-    def progress(self) -> Progress:
-        """Where a run would go on that starts again after the last batch."""
+    def turn_to(self, *, teacher: bool, flat_groups: int) -> None:
+        """What the next step wants: groups get rewards alone where no step to come needs the
+        ``teacher``; up to ``flat_groups`` whose rewards are all equal are dropped."""
+        self._taught = teacher
+        self._flat_room = flat_groups
+
+    def progress(self, phase: PhasePlace) -> Progress:
+        """Where a run would go on that starts again after the last batch, in that phase."""
         waiting = sorted([*self._open, *self._again])
-        return Progress(self._learned, self._next_group, tuple(waiting))
+        return Progress(self._learned, self._next_group, tuple(waiting), phase)
 
     def take_dropped(self) -> dict[str, float]:
         """How many groups were dropped since the last call, by reason."""
-        taken, self._dropped = self._dropped, {"stale": 0, "late": 0}
-        return {
-            "rollout/stale_groups": float(taken["stale"]),
-            "rollout/late_groups": float(taken["late"]),
-        }
+        taken, self._dropped = self._dropped, dict.fromkeys(DROPPED, 0)
+        return {DROPPED[reason]: float(count) for reason, count in taken.items()}
 
     async def close(self) -> None:
         """Stop waiting for anything that is still under way."""
@@ -141,7 +155,8 @@ class Pipeline:
                 self._start(self._score, group)
 
     async def _score(self, group: RolloutGroup) -> None:
-        self._arrivals.put_nowait(await self._scorers.score(group))
+        scored = self._scorers.score if self._taught else self._scorers.reward
+        self._arrivals.put_nowait(await scored(group))
 
     def _start(self, work: Callable[[T], Coroutine[Any, Any, None]], on: T) -> None:
         task = asyncio.create_task(self._or_report(work, on))
@@ -168,6 +183,9 @@ class Pipeline:
         self._scored[arrival.group_id] = arrival
         if self._too_old(_rollouts(arrival)):
             self._drop("stale", [arrival.group_id])
+        elif self._flat_room > 0 and is_flat(arrival):
+            self._flat_room -= 1
+            self._drop("flat", [arrival.group_id])
 
     async def _give_up(self, ends: float) -> None:
         """On the groups that are late; when the whole step is, on the attempt."""
@@ -211,6 +229,11 @@ class Pipeline:
             self._open.remove(group)
             self._sampled_at.pop(group, None)
             self._scored.pop(group, None)
+
+
+def is_flat(group: ScoredGroup) -> bool:
+    """Whether a group's rewards are all equal, so that none is better than another."""
+    return len({one.reward for one in group.judged}) <= 1
 
 
 def _rollouts(group: ScoredGroup) -> list[Rollout]:

@@ -59,7 +59,7 @@ class StepReporter:
         groups: Sequence[ScoredGroup],
         metrics: dict[str, float],
         clock: StageClock,
-    ) -> None:
+    ) -> StepReport:
         """Report one step, which made version ``step`` from ``groups``."""
         logs = await self._logs()
         ended = time.time()
@@ -78,8 +78,14 @@ class StepReporter:
         )
         timings = clock.seconds() | {"step": seconds}
         oldest = staleness((one.rollout for group in groups for one in group.rollouts), step - 1)
-        self._sink.report(StepReport(step, step, oldest, timings, whole))
+        report = StepReport(step, step, oldest, timings, whole)
+        self._sink.report(report)
         self._trace.step(step, {LOOP: clock.spans, **work})
+        return report
+
+    def event(self, type: str, data: dict[str, object]) -> None:
+        """Tell of something else that happened."""
+        self._sink.event(type, data)
 
     async def _logs(self) -> dict[str, WorkLog]:
         logs = await asyncio.gather(*(worker.work() for worker in self._workers.values()))

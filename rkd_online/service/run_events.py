@@ -86,6 +86,30 @@ class CheckpointWritten(Numbered):
     """The checkpoint."""
 
 
+class PhaseSwitch(Sent):
+    """Another algorithm takes over."""
+
+    step: PositiveInt
+    """The first step of the phase."""
+    phase: PositiveInt
+    """The phase, counted from 0."""
+    before: str
+    """Type of the algorithm so far."""
+    after: str
+    """Type of the algorithm from now on."""
+    reason: str
+    """Why the phase before ended."""
+
+
+class PhaseBegun(Numbered):
+    """A phase of the job begins; its first one begins with the job."""
+
+    type: Literal["phase"]
+    """Names this event."""
+    data: PhaseSwitch
+    """The switch."""
+
+
 class Told(Numbered):
     """A line for people. ``failed`` ends the job: another run would meet the same error. ``lost``
     is why this run is about to end, where another one may get further."""
@@ -96,7 +120,9 @@ class Told(Numbered):
     """The text."""
 
 
-RunEvent = Annotated[Noted | StepDone | CheckpointWritten | Told, Field(discriminator="type")]
+RunEvent = Annotated[
+    Noted | StepDone | CheckpointWritten | PhaseBegun | Told, Field(discriminator="type")
+]
 RunEvents = Annotated[list[RunEvent], Field(max_length=1000)]
 
 

@@ -1,14 +1,25 @@
 """The job: everything that a user asks for, in one validated record."""
 
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PositiveInt, StringConstraints, model_validator
 
-from rkd_online.spec.algorithm import TEACHER_METHODS, Algorithm
+from rkd_online.spec.algorithm import REWARD_DRIVEN, TEACHER_METHODS, Algorithm
 from rkd_online.spec.base import SpecModel
+from rkd_online.spec.phases import Phase, phase_problem
 from rkd_online.spec.precision import PrecisionSpec
+from rkd_online.spec.preset import KEY as PRESET
+from rkd_online.spec.preset import with_preset
 from rkd_online.spec.resources import PolicySpec, Resources, Seed, TeacherSpec
-from rkd_online.spec.task import ChatPrompt, Prompt, Reward, Task, VerifierReward
+from rkd_online.spec.task import (
+    ChatPrompt,
+    JudgingSpec,
+    Prompt,
+    Reward,
+    Task,
+    VerifierReward,
+)
 from rkd_online.spec.training import CheckpointSpec, EvaluationSpec, OptimizerSpec, RolloutSpec
 
 JobName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
@@ -33,8 +44,12 @@ class JobSpec(SpecModel):
     """Parts of the reward; their weighted sum is what the policy maximizes."""
     correct_at: Annotated[float, Field(gt=0, le=1)] = 1.0
     """A rollout is correct when the verifier's part is at least this."""
-    algorithm: Algorithm
-    """The objective of the update."""
+    judging: JudgingSpec = JudgingSpec()
+    """Limits of what could hang or crash while it judges."""
+    algorithm: Algorithm | None = None
+    """The objective of the update, one for the whole job."""
+    phases: tuple[Phase, ...] = ()
+    """In place of ``algorithm``: several in turn, or one whose coefficients move."""
     rollout: RolloutSpec = RolloutSpec()
     """What is sampled for each step."""
     optimizer: OptimizerSpec = OptimizerSpec()
@@ -52,13 +67,48 @@ class JobSpec(SpecModel):
     seed: Seed = 0
     """Seed of sampling and prompt order; the same spec and seed give the same run."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _preset(cls, data: Any) -> Any:
+        return with_preset(data) if isinstance(data, Mapping) and PRESET in data else data
+
+    @property
+    def phases_in_turn(self) -> tuple[Phase, ...]:
+        """The phases of the job; of one with a single algorithm the one that lasts as long."""
+        return self.phases if self.algorithm is None else (Phase(algorithm=self.algorithm),)
+
+    def _algorithms(self) -> dict[str, Algorithm]:
+        """Every algorithm of the job by its field."""
+        if self.algorithm is not None:
+            return {"algorithm": self.algorithm}
+        return {f"phases.{place}.algorithm": one.algorithm for place, one in enumerate(self.phases)}
+
+    @model_validator(mode="after")
+    def _algorithm_or_phases(self) -> Self:
+        if (self.algorithm is None) is not bool(self.phases):
+            found = "neither" if self.algorithm is None else "both"
+            raise ValueError(f"a job takes one of algorithm and phases, found {found}")
+        return self
+
+    @model_validator(mode="after")
+    def _phases_can_end(self) -> Self:
+        problem = phase_problem(
+            self.phases,
+            steps=self.steps,
+            validation_every=self.evaluation.every,
+            teacher=self.teacher is not None,
+        )
+        if problem is not None:
+            raise ValueError(problem)
+        return self
+
     @model_validator(mode="after")
     def _teacher_fits_algorithm(self) -> Self:
-        needs = self.algorithm.type in TEACHER_METHODS
-        if needs and self.teacher is None:
-            raise ValueError(
-                f"algorithm.type {self.algorithm.type!r} needs a teacher: add teacher.model"
-            )
+        for field, algorithm in self._algorithms().items():
+            if algorithm.type in TEACHER_METHODS and self.teacher is None:
+                raise ValueError(
+                    f"{field}.type {algorithm.type!r} needs a teacher: add teacher.model"
+                )
         return self
 
     @model_validator(mode="after")
@@ -74,18 +124,30 @@ class JobSpec(SpecModel):
 
     @model_validator(mode="after")
     def _staleness_is_corrected(self) -> Self:
-        stale, correction = self.rollout.max_staleness, self.algorithm.sampler_correction.type
-        if stale and correction == "none":
-            raise ValueError(
-                f"rollout.max_staleness {stale} samples with older weights, which "
-                "algorithm.sampler_correction.type 'none' leaves uncorrected: set "
-                "rollout.max_staleness 0 or algorithm.sampler_correction.type 'truncate'"
-            )
+        stale = self.rollout.max_staleness
+        for field, algorithm in self._algorithms().items():
+            if stale and algorithm.sampler_correction.type == "none":
+                raise ValueError(
+                    f"rollout.max_staleness {stale} samples with older weights, which "
+                    f"{field}.sampler_correction.type 'none' leaves uncorrected: set "
+                    f"rollout.max_staleness 0 or {field}.sampler_correction.type 'truncate'"
+                )
         if not stale and self.rollout.kv_on_update == "keep":
             raise ValueError(
                 "rollout.kv_on_update 'keep' needs rollouts in flight during an update, "
                 "rollout.max_staleness is 0: set rollout.max_staleness to 1 or more, or leave "
                 "rollout.kv_on_update out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _resampling_fits_algorithm(self) -> Self:
+        found = {one.type for one in self._algorithms().values()}
+        if self.rollout.dynamic_sampling.type == "refill" and not found & REWARD_DRIVEN:
+            raise ValueError(
+                "rollout.dynamic_sampling.type 'refill' drops groups from which "
+                f"{' and '.join(sorted(found))} would learn; set 'off', or one of the algorithms "
+                f"{', '.join(sorted(REWARD_DRIVEN))}"
             )
         return self
 

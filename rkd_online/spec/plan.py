@@ -1,26 +1,35 @@
 """A job in words: what it would sample, update, measure and keep, and what it takes."""
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, assert_never
 
+from rkd_online.spec.decoding import DISTRIBUTIONS, answers_per_prompt
 from rkd_online.spec.job import JobSpec
 from rkd_online.spec.model_files import BYTES, ModelFiles, read_model
+from rkd_online.spec.phases import JobEnd, Phase, PhaseEnd, PlateauEnd, StepEnd
 from rkd_online.spec.references import is_hub_reference, resolve_model
 from rkd_online.spec.resources import GeneratorResources, WorkerResources
 from rkd_online.spec.task import (
     ChainSumTask,
     ChatPrompt,
     FileTask,
+    FormatReward,
+    InstalledReward,
+    LengthReward,
+    OverlongReward,
     Reward,
     VerifierReward,
+    part_name,
 )
+from rkd_online.spec.training import EvaluationSpec
 
 LABEL_WIDTH: Final = 13
 
 
 def describe_plan(spec: JobSpec) -> str:
     """The plan of a job that ``check_spec`` has passed, one line for each thing."""
-    lines = [f"{spec.name}: {spec.algorithm.type}, {spec.steps} steps, seed {spec.seed}"]
+    algorithms = " then ".join(phase.algorithm.type for phase in spec.phases_in_turn)
+    lines = [f"{spec.name}: {algorithms}, {spec.steps} steps, seed {spec.seed}"]
     for label, texts in _sections(spec):
         marks = [label] + [""] * (len(texts) - 1)
         lines += [f"  {mark:<{LABEL_WIDTH}}{text}" for mark, text in zip(marks, texts, strict=True)]
@@ -28,6 +37,8 @@ def describe_plan(spec: JobSpec) -> str:
 
 
 def _sections(spec: JobSpec) -> Iterator[tuple[str, list[str]]]:
+    if spec.phases:
+        yield "phases", [_phase(phase) for phase in spec.phases]
     yield "policy", [_model(spec.policy.model)]
     if spec.teacher is not None:
         scorer = f"log-probs by {spec.teacher.scorer.type}"
@@ -39,6 +50,28 @@ def _sections(spec: JobSpec) -> Iterator[tuple[str, list[str]]]:
     yield "evaluation", _evaluation(spec)
     yield "checkpoints", [_checkpoints(spec)]
     yield "actors", _actors(spec)
+
+
+def _phase(phase: Phase) -> str:
+    moves = [
+        f", {name} from {getattr(phase.algorithm, name):g} to {one.to:g} in {one.steps} steps"
+        for name, one in phase.anneal.items()
+    ]
+    rate = phase.learning_rate_factor
+    faster = f", learning rate times {rate:g}" if rate != 1 else ""
+    return f"{phase.algorithm.type}{''.join(moves)}{faster} {_phase_end(phase.until)}"
+
+
+def _phase_end(end: PhaseEnd) -> str:
+    match end:
+        case JobEnd():
+            return "until the job ends"
+        case StepEnd():
+            return f"until step {end.step}"
+        case PlateauEnd():
+            return f"until {end.metric} gets no better in {end.patience} values"
+        case _:
+            assert_never(end)
 
 
 def _files(reference: str) -> ModelFiles | None:
@@ -70,7 +103,13 @@ def _task(spec: JobSpec) -> str:
     sizes = (
         f"{task.train_size:,} train, {task.validation_size:,} validation, {task.test_size:,} test"
     )
-    return f"reasoning-gym {task.dataset}, {sizes} problems"
+    whole = sum(stage.share for stage in task.curriculum)
+    stages = [
+        f"{stage.levels[0]} to {stage.levels[1]} ({stage.share / whole:.0%})"
+        for stage in task.curriculum
+    ]
+    levels = f", levels {', then '.join(stages)}" if stages else ""
+    return f"reasoning-gym {task.dataset}, {sizes} problems{levels}"
 
 
 def _prompt(spec: JobSpec) -> str:
@@ -83,9 +122,23 @@ def _prompt(spec: JobSpec) -> str:
 
 
 def _reward(reward: Reward) -> str:
-    if isinstance(reward, VerifierReward):
-        return f"{reward.weight:g} x verifier (answer by {reward.extractor})"
-    return f"{reward.weight:g} x {reward.type}"
+    match reward:
+        case VerifierReward():
+            more = f" (answer by {reward.extractor})"
+        case FormatReward():
+            more = f" ({reward.tags})"
+        case LengthReward():
+            more = (
+                f" (correct {reward.correct_short:g} to {reward.correct_long:g}, wrong "
+                f"{reward.wrong_short:g} to {reward.wrong_long:g})"
+            )
+        case OverlongReward():
+            more = f" (last {reward.soft_tokens:,} tokens)"
+        case InstalledReward():
+            more = " (installed)"
+        case _:
+            more = ""
+    return f"{reward.weight:g} x {part_name(reward)}{more}"
 
 
 def _step(spec: JobSpec) -> list[str]:
@@ -124,18 +177,30 @@ def _optimizer(spec: JobSpec) -> list[str]:
 
 def _evaluation(spec: JobSpec) -> list[str]:
     evaluation = spec.evaluation
-    models = (
-        "policy before and after" if spec.teacher is None else "teacher, policy before and after"
-    )
+    models, count = "policy before and after", 2
+    if spec.teacher is not None:
+        models, count = f"teacher, {models}", 3
+    each = sum(answers_per_prompt(one, evaluation.samples) for one in evaluation.decoding)
+    answers = count * evaluation.prompts * each
     lines = [
-        f"{models}: {evaluation.prompts} test prompts x {evaluation.samples} samples, and greedy"
+        f"{models}: {evaluation.prompts} test prompts{_decodings(evaluation)}",
+        f"at most {answers:,} answers, {answers * spec.rollout.max_new_tokens:,} sampled tokens",
     ]
     if evaluation.every:
-        prompts = evaluation.every_prompts
+        samples = answers_per_prompt(evaluation.decoding[0], evaluation.every_samples)
+        asked = "one sample each" if samples == 1 else f"{samples} samples each"
         lines.append(
-            f"every {evaluation.every} steps on {prompts} validation prompts, one sample each"
+            f"every {evaluation.every} steps on {evaluation.every_prompts} validation prompts, "
+            f"{asked}"
         )
     return lines
+
+
+def _decodings(evaluation: EvaluationSpec) -> str:
+    """How many samples by which decodings; greedy, which draws none, at the end."""
+    drawn = [DISTRIBUTIONS[one].words for one in evaluation.decoding if one != "greedy"]
+    sampled = f" x {evaluation.samples} samples ({'; '.join(drawn)})" if drawn else ""
+    return sampled + (", greedy" if "greedy" in evaluation.decoding else "")
 
 
 def _checkpoints(spec: JobSpec) -> str:

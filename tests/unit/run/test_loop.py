@@ -13,6 +13,7 @@ from rkd_online.run.report import StepReporter
 from rkd_online.spec import JobSpec
 from rkd_online.types import (
     Logprobs,
+    PhasePlace,
     Progress,
     PromptItem,
     PublishedWeights,
@@ -138,7 +139,8 @@ class Reports:
         self.run.log.append(f"report {report.step}")
         self.run.reports.append(report)
 
-    def event(self, type: str, data: dict[str, object]) -> None: ...
+    def event(self, type: str, data: dict[str, object]) -> None:
+        self.run.log.append(f"{type}: {data}")
 
     def close(self) -> None: ...
 
@@ -239,6 +241,35 @@ def test_a_checkpoint_is_time_of_the_step_after_it() -> None:
     fake = FakeRun()
     run_train(fake, spec())
     assert ["checkpoint" in report.timings for report in fake.reports] == [False, False, True]
+
+
+def phased(**changes: object) -> JobSpec:
+    """A plateau of two values ends opd: the reward of every step is 0.5."""
+    until = {"type": "plateau", "metric": "reward/mean", "patience": 2}
+    phases = [{"algorithm": {"type": "opd"}, "until": until}, {"algorithm": {"type": "grpo"}}]
+    return spec(algorithm=None, phases=phases, steps=5, **changes)
+
+
+def test_the_phase_of_a_step_goes_with_its_batch_and_the_switch_is_an_event() -> None:
+    fake = FakeRun()
+    run_train(fake, phased())
+    turns = [(batch.turn.phase, batch.turn.done) for batch in fake.batches]
+    assert turns == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1)]
+    assert [report.metrics["phase/index"] for report in fake.reports] == [0, 0, 0, 1, 1]
+    assert [line for line in fake.log if line.startswith("phase")] == [
+        "phase: {'step': 4, 'phase': 1, 'before': 'opd', 'after': 'grpo', "
+        "'reason': 'reward/mean got no better in 2 values'}"
+    ]
+
+
+def test_a_checkpoint_has_the_place_in_the_phases() -> None:
+    fake = FakeRun()
+    run_train(fake, phased())
+    assert [one.phase for one in fake.saved] == [
+        PhasePlace(0, 1, (0.5, 0.5)),
+        PhasePlace(1, 4, ()),
+        PhasePlace(1, 4, ()),
+    ]
 
 
 class BrokenLearner(FakeRun):

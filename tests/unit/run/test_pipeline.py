@@ -11,6 +11,7 @@ from rkd_online.run.pipeline import Pipeline
 from rkd_online.run.stages import StageClock
 from rkd_online.spec import JobSpec
 from rkd_online.types import (
+    FIRST_PHASE,
     Progress,
     PromptItem,
     Rollout,
@@ -49,6 +50,9 @@ class Workers:
     asked: list[int] = field(default_factory=list)
     aborted: list[int] = field(default_factory=list)
     scored: list[int] = field(default_factory=list)
+    rewarded: list[int] = field(default_factory=list)
+    rewards: dict[int, tuple[float, float]] = field(default_factory=dict)
+    """Those of a group's siblings; without any, 1 each."""
     held_scores: dict[int, asyncio.Event] = field(default_factory=dict)
     """Groups whose scores come once their event is set."""
     ended: dict[int, asyncio.Future[RolloutGroup]] = field(default_factory=dict)
@@ -74,11 +78,17 @@ class Workers:
         self.scored.append(group.group_id)
         if group.group_id in self.held_scores:
             await self.held_scores[group.group_id].wait()
-        ones = tuple(ScoredRollout(one, 1.0, {}, 1.0, None) for one in group.rollouts)
-        return ScoredGroup(group.group_id, group.prompt, ones)
+        return self._judged(group)
 
     async def reward(self, group: RolloutGroup) -> ScoredGroup:
-        raise NotImplementedError
+        self.rewarded.append(group.group_id)
+        return self._judged(group)
+
+    def _judged(self, group: RolloutGroup) -> ScoredGroup:
+        rewards = self.rewards.get(group.group_id, (1.0, 1.0))
+        pairs = zip(group.rollouts, rewards, strict=True)
+        ones = tuple(ScoredRollout(one, reward, {}, 1.0, None) for one, reward in pairs)
+        return ScoredGroup(group.group_id, group.prompt, ones)
 
     async def end(self, *group_ids: int, version: WeightVersion = 0) -> None:
         """These groups end, sampled with ``version``; whatever follows of it happens."""
@@ -186,8 +196,16 @@ def test_a_group_older_than_the_staleness_is_dropped_counted_and_replaced() -> N
         assert await ids(pipeline, 3) == [6, 7]
         await settled()
         assert workers.asked == list(range(10))
-        assert pipeline.take_dropped() == {"rollout/stale_groups": 2, "rollout/late_groups": 0}
-        assert pipeline.take_dropped() == {"rollout/stale_groups": 0, "rollout/late_groups": 0}
+        assert pipeline.take_dropped() == {
+            "rollout/stale_groups": 2,
+            "rollout/late_groups": 0,
+            "rollout/flat_groups": 0,
+        }
+        assert pipeline.take_dropped() == {
+            "rollout/stale_groups": 0,
+            "rollout/late_groups": 0,
+            "rollout/flat_groups": 0,
+        }
 
     asyncio.run(run())
 
@@ -206,7 +224,7 @@ def test_a_group_that_became_too_old_while_it_waited_is_dropped() -> None:
         assert await ids(pipeline, 2) == [2, 3]
         pipeline.sample_with(2)
         await settled()
-        assert pipeline.progress() == Progress(2, 8, (4, 5, 6, 7))
+        assert pipeline.progress(FIRST_PHASE) == Progress(2, 8, (4, 5, 6, 7))
         await workers.end(5, 6, version=2)
         assert await ids(pipeline, 3) == [5, 6]
         assert pipeline.take_dropped()["rollout/stale_groups"] == 1
@@ -229,8 +247,12 @@ def test_a_group_that_is_late_is_aborted_counted_and_replaced() -> None:
         assert await batch == [1, 2]
         assert workers.aborted == [0]
         assert workers.scored == [1, 2]
-        assert pipeline.take_dropped() == {"rollout/stale_groups": 0, "rollout/late_groups": 1}
-        assert pipeline.progress() == Progress(1, 3, ())
+        assert pipeline.take_dropped() == {
+            "rollout/stale_groups": 0,
+            "rollout/late_groups": 1,
+            "rollout/flat_groups": 0,
+        }
+        assert pipeline.progress(FIRST_PHASE) == Progress(1, 3, ())
 
     asyncio.run(run())
 
@@ -298,7 +320,11 @@ def test_a_group_that_is_too_old_when_it_ends_is_not_scored() -> None:
         await workers.end(2, version=0)
         await workers.end(3, version=1)
         assert (workers.asked, workers.scored) == ([2, 3, 4], [3])
-        assert pipeline.take_dropped() == {"rollout/stale_groups": 1, "rollout/late_groups": 0}
+        assert pipeline.take_dropped() == {
+            "rollout/stale_groups": 1,
+            "rollout/late_groups": 0,
+            "rollout/flat_groups": 0,
+        }
 
     asyncio.run(run())
 
@@ -368,5 +394,45 @@ def test_the_clock_tells_waiting_for_rollouts_from_waiting_for_scores(
         workers.held_scores[0].set()
         await batch
         assert clock.seconds() == {"generate": 3.0, "score": 4.0}
+
+    asyncio.run(run())
+
+
+async def flat_and_other(workers: Workers, *group_ids: int) -> None:
+    """These groups end; all have equal rewards but those above 2."""
+    for key in group_ids:
+        workers.rewards[key] = (1.0, 1.0) if key <= 2 else (0.0, 1.0)
+    await workers.end(*group_ids)
+
+
+def test_groups_without_signal_are_dropped_and_refilled_until_there_is_no_room() -> None:
+    async def run() -> None:
+        workers = Workers()
+        pipeline = Pipeline(workers, workers, workers, job(0), START)
+        pipeline.turn_to(teacher=True, flat_groups=2)
+        pipeline.sample_with(0)
+        first = asyncio.create_task(ids(pipeline, 1))
+        await settled()
+        await flat_and_other(workers, 0, 1)
+        assert workers.asked == [0, 1, 2, 3]
+        await flat_and_other(workers, 2, 3)
+        assert await first == [2, 3]
+        assert pipeline.take_dropped()["rollout/flat_groups"] == 2
+        await pipeline.close()
+
+    asyncio.run(run())
+
+
+def test_where_no_step_to_come_needs_the_teacher_groups_get_rewards_alone() -> None:
+    async def run() -> None:
+        workers = Workers()
+        pipeline = Pipeline(workers, workers, workers, job(0), START)
+        pipeline.turn_to(teacher=False, flat_groups=0)
+        pipeline.sample_with(0)
+        await settled()
+        await workers.end(0, 1)
+        assert await ids(pipeline, 1) == [0, 1]
+        assert (workers.rewarded, workers.scored) == ([0, 1], [])
+        await pipeline.close()
 
     asyncio.run(run())

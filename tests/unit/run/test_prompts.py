@@ -6,6 +6,7 @@ The files have 7 training prompts, so that a pass over them ends within a step o
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -13,7 +14,8 @@ from rkd_online.errors import TaskError
 from rkd_online.run.prompts import PromptStream
 from rkd_online.run.setup import JobSetup
 from rkd_online.spec import JobSpec
-from rkd_online.types import Progress, SamplingRequest, token_ids
+from rkd_online.tasks.base import Message, Problem
+from rkd_online.types import Progress, SamplingRequest, Split, token_ids
 from rkd_online.zoo import zoo_path
 
 START = Progress(0, 0, ())
@@ -86,7 +88,7 @@ def test_a_prompt_that_does_not_fit_is_named_before_its_step(setup: JobSetup) ->
     longest = max(len(PromptStream(setup).held_out("test", 100)[0].token_ids), 5)
     assert PromptStream(setup).check(START) == 7 + len(PromptStream(setup).held_out("test", 256))
     short = replace(setup, context_length=8 + longest - 1)
-    with pytest.raises(TaskError, match=r"prompt train/\d-.* has \d tokens, with rollout"):
+    with pytest.raises(TaskError, match=r"prompt test/\d-.* has \d tokens, with rollout"):
         PromptStream(short).check(START)
 
 
@@ -95,3 +97,52 @@ def test_a_resumed_run_looks_at_what_is_still_to_come(setup: JobSetup) -> None:
     assert stream.check(Progress(STEPS - 1, 2 * STEPS - 2, ())) == 2 + held_out
     assert stream.check(Progress(STEPS - 1, 2 * STEPS + 3, (3, 5))) == 2 + held_out
     assert stream.check(Progress(STEPS, 2 * STEPS, ())) == held_out
+
+
+class Repeating:
+    """A task whose validation problem 1 is training problem 3, and test problem 0 validation 2."""
+
+    name = "repeating"
+    texts: Final[dict[Split, list[str]]] = {
+        "train": ["a", "a", "b", "c"],
+        "validation": ["d", "c", "e"],
+        "test": ["e", "f"],
+    }
+
+    def size(self, split: Split) -> int:
+        return len(self.texts[split])
+
+    def problem(self, split: Split, index: int) -> Problem:
+        messages = (Message("user", self.texts[split][index]),)
+        return Problem(split, index, messages, answer="0", difficulty="all")
+
+    def verify(self, problem: Problem, answer: str) -> float:
+        return 0.0
+
+
+@pytest.mark.parametrize(
+    ("evaluation", "message"),
+    [
+        ({"prompts": 2, "every": 0}, None),
+        ({"prompts": 2, "every": 1, "every_prompts": 1}, None),
+        (
+            {"prompts": 2, "every": 1, "every_prompts": 2},
+            r"prompt train/3-\w+ .* validation/1-\w+:",
+        ),
+        ({"prompts": 2, "every": 1, "every_prompts": 3}, r"prompt validation/2-\w+ .* test/0-\w+:"),
+    ],
+)
+def test_what_is_measured_is_neither_trained_nor_tuned_on(
+    setup: JobSetup,
+    monkeypatch: pytest.MonkeyPatch,
+    evaluation: dict[str, int],
+    message: str | None,
+) -> None:
+    monkeypatch.setattr("rkd_online.run.prompts.build_task", lambda task: Repeating())
+    spec = setup.spec.model_dump(mode="json") | {"evaluation": evaluation}
+    stream = PromptStream(replace(setup, spec=JobSpec.model_validate(spec)))
+    if message is None:
+        stream.check(START)
+    else:
+        with pytest.raises(TaskError, match=message):
+            stream.check(START)

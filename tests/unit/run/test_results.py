@@ -1,15 +1,17 @@
 """A job's report from two steps whose numbers are known."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from rkd_online.evaluation.measurement import Measurement, PassAt1
-from rkd_online.evaluation.report import NamedCheckpoints
+from rkd_online.evaluation.record import Evaluation
+from rkd_online.evaluation.report import NamedCheckpoints, Report
 from rkd_online.run.results import make_report
 from rkd_online.run.setup import JobSetup
 from rkd_online.spec import JobSpec
 from rkd_online.types import StepReport, token_ids
+from tests.unit.evaluation.evaluations import evaluation
 
 SPEC = JobSpec.model_validate(
     {
@@ -29,21 +31,14 @@ SETUP = JobSetup(
 CHECKPOINTS = NamedCheckpoints(last="checkpoints/2", best="checkpoints/1", best_by="reward/mean")
 
 
-def measurement(value: float) -> Measurement:
-    score = PassAt1(value=value, low=value - 0.02, high=value + 0.02, n=256)
-    return Measurement(
-        pass_at_1=score,
-        greedy_pass_at_1=score,
-        tokens_per_answer=20.0,
-        answers_per_second=100.0,
-        truncated_share=0.0,
-        by_difficulty={"easy": score},
-    )
-
-
 def step(number: int, timings: dict[str, float], *, loop_share: float) -> StepReport:
     metrics = {"loop/share": loop_share, "throughput/tokens_per_second": 50.0}
     return StepReport(number, number, 0, timings, metrics)
+
+
+BEFORE = evaluation("student-before", [1, 0, 2, 2, 0, 1, 2, 0])
+AFTER = evaluation("student-after", [2, 1, 3, 3, 1, 2, 3, 1], tokens=16)
+TEACHER = evaluation("teacher", [4, 3, 4, 4, 4, 3, 4, 4])
 
 
 def test_time_and_tokens_are_added_over_the_steps() -> None:
@@ -51,9 +46,7 @@ def test_time_and_tokens_are_added_over_the_steps() -> None:
         step(1, {"generate": 2.0, "update": 1.0, "step": 4.0}, loop_share=0.25),
         step(2, {"generate": 3.0, "update": 1.5, "evaluate": 0.5, "step": 6.0}, loop_share=0.0),
     ]
-    report = make_report(
-        SETUP, steps, CHECKPOINTS, before=measurement(0.4), after=measurement(0.6), teacher=None
-    )
+    report = make_report(SETUP, steps, CHECKPOINTS, before=BEFORE, after=AFTER, teacher=None)
     assert report.stage_seconds == {"generate": 5.0, "update": 2.5, "evaluate": 0.5, "other": 2.0}
     assert report.training_seconds == 10.0
     assert report.loop_share == pytest.approx(0.1)
@@ -61,18 +54,55 @@ def test_time_and_tokens_are_added_over_the_steps() -> None:
 
 
 def test_a_report_says_what_it_is_of() -> None:
-    steps = [step(1, {"step": 1.0}, loop_share=0.0)]
-    report = make_report(
-        SETUP,
-        steps,
-        CHECKPOINTS,
-        before=measurement(0.4),
-        after=measurement(0.6),
-        teacher=measurement(0.9),
-    )
+    report = made(SETUP, teacher=TEACHER)
     assert (report.job, report.name, report.algorithm) == ("job-1", "two-steps", "grpo")
-    assert report.gap_closed == pytest.approx(0.4)
     assert len(report.spec_digest) == 64
     assert {"rkd-online", "python", "ray", "torch", "transformers"} <= set(report.versions)
     assert report.checkpoints == CHECKPOINTS
     assert report.created.tzinfo is not None
+
+
+def test_the_headline_is_the_first_decoding_of_the_job() -> None:
+    report = made(SETUP, teacher=TEACHER)
+    assert report.headline == "temperature_1"
+    assert report.measured.teacher == TEACHER.decodings["temperature_1"].measurement
+    # 8, 16 and 30 of 32 answers are correct.
+    assert report.pass_at_1.teacher is not None
+    assert report.pass_at_1.student_before.value == 0.25
+    assert report.pass_at_1.student_after.value == 0.5
+    assert report.gap_closed == pytest.approx(8 / 22)
+    assert (report.tokens_per_answer.student_before, report.tokens_per_answer.student_after) == (
+        20.0,
+        16.0,
+    )
+
+
+def test_gains_are_paired_by_prompt() -> None:
+    paired = made(SETUP, teacher=TEACHER).paired
+    # Every prompt has one correct answer of four more than before.
+    after = paired.after_less_before
+    assert (after.low, after.value, after.high, after.n) == (0.25, 0.25, 0.25, 8)
+    assert paired.teacher_less_before is not None and paired.teacher_less_after is not None
+    assert paired.teacher_less_before.value == pytest.approx(22 / 32)
+    assert paired.teacher_less_after.value == pytest.approx(14 / 32)
+
+
+def test_without_a_teacher_nothing_is_said_of_one() -> None:
+    report = made(SETUP, teacher=None)
+    assert report.measured.teacher is None
+    assert report.pass_at_1.teacher is None
+    assert report.paired.teacher_less_before is None
+    assert report.paired.teacher_less_after is None
+
+
+def test_a_report_of_a_job_with_phases_names_their_algorithms() -> None:
+    spec = SPEC.model_dump(mode="json", exclude={"algorithm"})
+    ends = {"until": {"type": "step", "step": 1}}
+    phases = [{"algorithm": {"type": "grpo"}} | ends, {"algorithm": {"type": "gspo"}}]
+    setup = replace(SETUP, spec=JobSpec.model_validate(spec | {"phases": phases}))
+    assert made(setup, teacher=None).algorithm == "grpo then gspo"
+
+
+def made(setup: JobSetup, *, teacher: Evaluation | None) -> Report:
+    steps = [step(1, {"step": 1.0}, loop_share=0.0)]
+    return make_report(setup, steps, CHECKPOINTS, before=BEFORE, after=AFTER, teacher=teacher)

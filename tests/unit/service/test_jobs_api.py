@@ -64,7 +64,10 @@ async def test_an_unknown_algorithm_is_named_with_the_known_ones(plane: Plane) -
     spec = {**SPEC, "algorithm": {"type": "ppo"}}
     [error] = (await plane.http.post("/v1/jobs", json=spec)).json()["errors"]
     assert error["field"] == "algorithm.type"
-    assert error["message"] == "found 'ppo', should be 'grpo', 'rlad'"
+    assert error["message"] == (
+        "found 'ppo', should be 'grpo', 'gspo', 'cispo', 'rlad', 'opd', 'kdrl', 'kdrl_mask', "
+        "'srpo', 'hdpo', 'rlsd', 'topd'"
+    )
 
 
 async def test_fields_that_do_not_fit_together_are_told_in_the_specs_own_words(

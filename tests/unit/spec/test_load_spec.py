@@ -12,6 +12,9 @@ from rkd_online.spec import JobSpec
 from rkd_online.spec.load import load_spec, parse_spec
 from tests.unit.spec.job import job
 
+ALGORITHMS = (
+    "'grpo', 'gspo', 'cispo', 'rlad', 'opd', 'kdrl', 'kdrl_mask', 'srpo', 'hdpo', 'rlsd', 'topd'"
+)
 AT_LEAST, AT_MOST = " greater than or equal to ", " less than or equal to "
 
 
@@ -89,19 +92,20 @@ def test_references_that_are_no_folders_stay_as_they_are(tmp_path: Path, referen
             {"rollout__group_sise": 8},
             "rollout.group_sise: unknown key (found 8); did you mean 'group_size'? (allowed: "
             "prompts_per_step, group_size, temperature, max_prompt_tokens, max_new_tokens, "
-            "max_staleness, kv_on_update, group_timeout_seconds, timeout_seconds)",
+            "max_staleness, kv_on_update, dynamic_sampling, truncated, group_timeout_seconds, "
+            "timeout_seconds)",
         ),
         (
             {"algorithm__alhpa": 0.5},
-            "algorithm.alhpa: unknown key (found 0.5); did you mean 'alpha'? (allowed: clip_low, "
-            "clip_high, advantage_epsilon, sampler_correction, type, alpha, "
-            "teacher_log_ratio_clamp)",
+            "algorithm.alhpa: unknown key (found 0.5); did you mean 'alpha'? (allowed: "
+            "aggregation, clip_low, clip_high, sampler_correction, advantage_epsilon, "
+            "advantage_scale, type, alpha, teacher_log_ratio_clamp)",
         ),
         (
             {"algorithm__type": "rald"},
-            "algorithm.type: found 'rald', should be 'grpo', 'rlad'; did you mean 'rlad'?",
+            f"algorithm.type: found 'rald', should be {ALGORITHMS}; did you mean 'rlsd' or 'rlad'?",
         ),
-        ({"algorithm": {}}, "algorithm.type: missing, should be 'grpo', 'rlad'"),
+        ({"algorithm": {}}, f"algorithm.type: missing, should be {ALGORITHMS}"),
         ({"task": "chain_sum"}, "task: found 'chain_sum', should be a mapping of field names"),
         ({"rollout": 3}, "rollout: found 3, should be a mapping of field names"),
         (

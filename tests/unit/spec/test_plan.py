@@ -37,7 +37,7 @@ def test_the_plan_counts_sequences_tokens_and_updates(tmp_path: Path) -> None:
         "32 prompts x 8 = 256 sequences of at most 64 new tokens, temperature 1",
         "at most 16,384 sampled tokens; 983,040 in the whole job",
         "updates: 6 per step, 360 in all",
-        "teacher, policy before and after: 256 test prompts x 4 samples, and greedy",
+        "teacher, policy before and after: 256 test prompts x 4 samples (temperature 1), greedy",
         "every 20 steps on 64 validation prompts",
         # 2 (keys, values) x 2 layers x 1 head x 32 x 4 bytes = 512 bytes a token; 256 MiB / 512
         "KV cache 256 MiB for about 524,288 tokens",
