@@ -7,7 +7,7 @@ from rich.console import Console
 from rkd_online.cli.hints import hint
 from rkd_online.client import Client
 from rkd_online.errors import ServiceError
-from rkd_online.evaluation.report import Report
+from rkd_online.evaluation.report import Report, parse_report
 from rkd_online.evaluation.table import render_report
 from rkd_online.service.schemas import JobRecord
 from rkd_online.service.state import TERMINAL, Status
@@ -20,7 +20,7 @@ def show_report(report: Report) -> None:
 
 def show_job_report(client: Client, job: str) -> None:
     """Print the report of a finished job and say where its records lie."""
-    show_report(Report.model_validate(client.report(job)))
+    show_report(parse_report(client.report(job), f"the report of {job}"))
     data = client.get(job).links.data
     Console().print(f"records: {data}\nplot: {data}/report.png", highlight=False, soft_wrap=True)
 
@@ -30,13 +30,13 @@ def read_report(job: str, url: str, folder: Path | None) -> Report:
     if folder is None:
         client = Client(url)
         _refuse_unfinished(client.get(job), url)
-        return Report.model_validate(client.report(job))
+        return parse_report(client.report(job), f"the report of {job}")
     path = folder / "runs" / job / "report.json"
     if not path.is_file():
         raise ServiceError(
             f"there is no {path}: the run has not ended, or its records lie in another --folder"
         )
-    return Report.model_validate_json(path.read_bytes())
+    return parse_report(path.read_bytes(), str(path))
 
 
 def _refuse_unfinished(job: JobRecord, url: str) -> None:

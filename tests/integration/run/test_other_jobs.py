@@ -70,9 +70,11 @@ def test_the_report_has_no_teacher_and_says_so(grpo: Run) -> None:
     report = json.loads(grpo.folder.report.read_text())
     assert report["gap_closed"] is None
     assert report["gap_closed_reason"] == "the job has no teacher"
-    for measured in ("pass_at_1", "greedy_pass_at_1", "tokens_per_answer", "by_difficulty"):
+    for measured in ("pass_at_1", "tokens_per_answer", "answers_per_second"):
         assert report[measured]["teacher"] is None
         assert report[measured]["student_after"] is not None
+    for decoding in ("temperature_1", "greedy"):
+        assert report["decodings"][decoding]["teacher"] is None
     assert report["pass_at_1"]["student_before"]["n"] == SPLITS["test"]
     assert not (grpo.folder.evaluations / "teacher.json").exists()
 

@@ -73,3 +73,14 @@ def test_a_folder_without_the_run_is_named(rkd: Rkd, tmp_path: Path) -> None:
         f"error: there is no {tmp_path}/runs/quickstart/report.json: the run has not ended, or "
         "its records lie in another --folder\n",
     )
+
+
+def test_a_report_of_another_version_is_told_apart(
+    rkd: Rkd, answers: Answers, tmp_path: Path
+) -> None:
+    finished(answers, tmp_path)
+    older = {key: value for key, value in REPORT.items() if key != "decodings"}
+    answers.by_path[f"GET /v1/jobs/{JOB}/report"] = older
+    outcome = rkd("report", JOB)
+    assert outcome.code == 1
+    assert outcome.err.startswith(f"error: the report of {JOB} cannot be shown")
