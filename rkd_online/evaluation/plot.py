@@ -56,12 +56,17 @@ def report_figure(report: Report, steps: Sequence[StepReport]) -> Figure:
     _stages(stages, report)
     for axis in (learning, distance, shares):
         axis.set_xlim(0, 1.02 * report.steps)
-        for place, phase in phase_switches(steps):
+        for place, _ in phase_switches(steps):
             axis.axvline(place, color=GREY, linestyle=":", linewidth=1.2)
-            name = report.algorithm.split(" then ")[phase]
-            axis.annotate(
-                f" {name}", (place, 1), xycoords=("data", "axes fraction"), va="top", color=GREY
-            )
+    names = report.algorithm.split(" then ")
+    for place, phase in phase_switches(steps):
+        learning.annotate(
+            f" {names[phase]}",
+            (place, 0.01),
+            xycoords=("data", "axes fraction"),
+            fontsize=8,
+            color=GREY,
+        )
     return figure
 
 

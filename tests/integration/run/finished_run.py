@@ -73,7 +73,7 @@ def run(root: Path, name: str, **values: Any) -> Run:
         "version": 1,
         "name": name,
         "evaluation": {"prompts": 4, "samples": 2, "every": 1, "every_prompts": 4},
-        "checkpoint": {"every": 1, "keep": 9},
+        "checkpoint": {"every": 1, "keep": 20},
         "resources": {"generator": {"kv_cache_mib": 32}},
     }
     spec = JobSpec.model_validate(common | values | {"rollout": rollout})

@@ -10,10 +10,11 @@ import pytest
 from matplotlib.axes import Axes
 from rich.console import Console
 
-from rkd_online.evaluation.plot import draw_report, report_figure
+from rkd_online.evaluation.plot import draw_report, phase_switches, report_figure
 from rkd_online.evaluation.plot_models import survival
 from rkd_online.evaluation.report import Report
 from rkd_online.evaluation.table import render_report
+from rkd_online.types import StepReport
 from tests.unit.evaluation.sample_report import measurement, report, steps
 
 WIDTH = 80
@@ -144,3 +145,11 @@ def test_the_picture_is_a_png(with_teacher: bool, headline: str, tmp_path: Path)
     one = report(with_teacher=with_teacher).model_copy(update={"headline": headline})
     draw_report(one, steps(), tmp_path / "report.png")
     assert (tmp_path / "report.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_phases_of_a_job_are_told_apart_between_their_steps() -> None:
+    steps = [
+        StepReport(number, number, 0, {}, {"phase/index": float(phase)})
+        for number, phase in enumerate([0, 0, 1, 1, 2], start=1)
+    ]
+    assert phase_switches(steps) == [(2.5, 1), (4.5, 2)]
