@@ -29,6 +29,7 @@ OF_THE_JOB = {
     "ray_rkd_capped_share": "sampler/capped_share",
     "ray_rkd_stale_groups": "rollout/stale_groups",
     "ray_rkd_late_groups": "rollout/late_groups",
+    "ray_rkd_flat_groups": "rollout/flat_groups",
     "ray_rkd_core_seconds": "loop/core_seconds",
 }
 ROLES = ("generator", "scorer", "learner")
