@@ -166,6 +166,11 @@ class ScoredGroup:
         """The siblings that have a reward."""
         return tuple(one for one in self.rollouts if isinstance(one, ScoredRollout))
 
+    @property
+    def flat(self) -> bool:
+        """Whether all rewards are equal, so that no sibling is better than another."""
+        return len({one.reward for one in self.judged}) <= 1
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingRow:

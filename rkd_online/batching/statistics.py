@@ -24,13 +24,12 @@ def batch_metrics(groups: Sequence[ScoredGroup], *, correct_at: float) -> dict[s
     """
     rollouts = [one.rollout for group in groups for one in group.rollouts]
     judged = [one for group in groups for one in group.judged]
-    rewards = [one.reward for one in judged] or [0.0]
-    flat = [len({one.reward for one in group.judged}) <= 1 for group in groups]
+    rewards = [one.reward for one in judged]
     return _failures(groups) | {
         "reward/mean": fmean(rewards),
         "reward/std": pstdev(rewards),
-        "reward/correct_share": fmean([one.correctness >= correct_at for one in judged] or [False]),
-        "reward/no_signal_share": fmean(flat),
+        "reward/correct_share": fmean(one.correctness >= correct_at for one in judged),
+        "reward/no_signal_share": fmean(group.flat for group in groups),
         "rollout/completion_length": fmean(len(one.completion_ids) for one in rollouts),
         "rollout/truncated_share": fmean(one.finish_reason == "length" for one in rollouts),
     }

@@ -183,7 +183,7 @@ class Pipeline:
         self._scored[arrival.group_id] = arrival
         if self._too_old(_rollouts(arrival)):
             self._drop("stale", [arrival.group_id])
-        elif self._flat_room > 0 and is_flat(arrival):
+        elif self._flat_room > 0 and arrival.flat:
             self._flat_room -= 1
             self._drop("flat", [arrival.group_id])
 
@@ -229,11 +229,6 @@ class Pipeline:
             self._open.remove(group)
             self._sampled_at.pop(group, None)
             self._scored.pop(group, None)
-
-
-def is_flat(group: ScoredGroup) -> bool:
-    """Whether a group's rewards are all equal, so that none is better than another."""
-    return len({one.reward for one in group.judged}) <= 1
 
 
 def _rollouts(group: ScoredGroup) -> list[Rollout]:
