@@ -19,6 +19,7 @@ from benchmarks.models import SHAPES, VOCABULARY, make_model
 from benchmarks.results import Figure, Goal, Result, Row, result
 from rkd_online.batching.pack import micro_batches
 from rkd_online.models.completion_model import CompletionModel
+from rkd_online.models.memory import keep_freed_memory
 from rkd_online.types import TokenIds, token_ids
 from rkd_online.zoo import zoo_path
 
@@ -73,6 +74,7 @@ def measure() -> Result:
     """Each size without and with shared prompts."""
     threads = torch.get_num_threads()
     torch.set_num_threads(THREADS)
+    keep_freed_memory()  # for both, as the learner does
     try:
         rows = [row for size in SIZES for row in _rows(size)]
     finally:

@@ -15,6 +15,7 @@ from rkd_online.learning.schedule import learning_rate
 from rkd_online.learning.update import PolicyUpdate
 from rkd_online.models.completion_model import CompletionModel
 from rkd_online.models.load import load_causal_lm
+from rkd_online.models.memory import keep_freed_memory
 from rkd_online.models.threads import use_threads
 from rkd_online.spec.phases import Phase
 from rkd_online.spec.precision import Precision
@@ -50,6 +51,7 @@ class PolicyLearner:
         precision: Precision = "float32",
     ) -> None:
         use_threads(threads)
+        keep_freed_memory()
         self.model = load_causal_lm(model, dtype=torch.float32, device=device)
         self.ranks = ranks
         self._statistics = CompletionModel(

@@ -81,9 +81,11 @@ def _load(model: Path, device: str, threads: int, precision: Precision) -> "Comp
 
     from rkd_online.models.completion_model import CompletionModel
     from rkd_online.models.load import load_causal_lm
+    from rkd_online.models.memory import keep_freed_memory
     from rkd_online.models.threads import use_threads
 
     use_threads(threads)
+    keep_freed_memory()
     loaded = load_causal_lm(model, dtype=torch.float32, device=device)
     return CompletionModel(loaded, precision=precision)
 
