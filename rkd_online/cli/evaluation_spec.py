@@ -112,7 +112,7 @@ def asked(models: Mapping[str, str], task: str, changes: Mapping[str, Any]) -> d
 def _context(reference: str) -> int | None:
     """Longest sequence of a model; one of the hub is fetched."""
     if is_hub_reference(reference):
-        from rkd_online.models.load import resolve_for_run
+        from rkd_online.models.folder import resolve_for_run
 
         return read_model(resolve_for_run(reference)).context_length
     return read_model(resolve_model(reference)).context_length

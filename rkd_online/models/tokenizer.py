@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, Final, TypeAlias
 
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from rkd_online.errors import ModelError
 from rkd_online.spec.model_files import read_json
@@ -12,17 +12,37 @@ from rkd_online.spec.tokenizer_files import ROLES, map_difference, template_diff
 
 Tokenizer: TypeAlias = PreTrainedTokenizerBase
 
+PLAIN: Final = "TokenizersBackend"
+"""The class of a tokenizer that is what its ``tokenizer.json`` says."""
+
 
 def load_tokenizer(folder: Path) -> Tokenizer:
     """The tokenizer of a model folder; code that a folder brings along is never run."""
     try:
-        tokenizer = AutoTokenizer.from_pretrained(
+        tokenizer = _loader(folder).from_pretrained(
             folder, local_files_only=True, trust_remote_code=False
         )
     except (OSError, ValueError) as error:
         raise ModelError(f"cannot load the tokenizer in {folder}: {error}") from error
     assert isinstance(tokenizer, PreTrainedTokenizerBase)
     return tokenizer
+
+
+def _loader(folder: Path) -> Any:
+    """transformers' own choice, by its class where the folder names the plain one: to choose, it
+    imports torch and every model's configuration, which takes many seconds."""
+    config = folder / "tokenizer_config.json"
+    if (
+        config.is_file()
+        and (folder / "tokenizer.json").is_file()
+        and read_json(config).get("tokenizer_class") == PLAIN
+    ):
+        from transformers import TokenizersBackend
+
+        return TokenizersBackend
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer
 
 
 def decoder(tokenizer: Tokenizer) -> Callable[[list[int]], str]:

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from rkd_online.evaluation.plot import draw_report
 from rkd_online.evaluation.record import Evaluation
 from rkd_online.evaluation.report import Report
-from rkd_online.learning.checkpoint import read_progress
+from rkd_online.learning.manifest import read_progress
 from rkd_online.metrics.sinks import Sink, Sinks, read_reports
 from rkd_online.run.checkpoints import CheckpointKeeper, named_checkpoints
 from rkd_online.run.evaluator import Evaluator
@@ -152,6 +151,8 @@ def _report(
         after=after,
         teacher=teacher,
     )
+    from rkd_online.evaluation.plot import draw_report  # takes a second, when no one waits
+
     draw_report(report, steps, attempt.folder.plot)
     write_whole(attempt.folder.report, report.model_dump_json(indent=2) + "\n")
     return report

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from rkd_online.models.load import context_length, resolve_for_run, vocabulary_size
+from rkd_online.models.folder import context_length, resolve_for_run, vocabulary_size
 from rkd_online.models.tokenizer import check_same_tokenizer, end_token_ids, load_tokenizer
 from rkd_online.run.setup import JobSetup, weights_folder
 from rkd_online.spec.check import check_models, check_spec, references

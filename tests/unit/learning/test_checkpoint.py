@@ -7,7 +7,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from rkd_online.errors import CheckpointError
-from rkd_online.learning.checkpoint import read_manifest, read_progress
+from rkd_online.learning.manifest import read_manifest, read_progress
 from rkd_online.types import PhasePlace, Progress
 from tests.tiny_models import CHAT_TEMPLATE, END_TOKEN_IDS, make_tiny_model
 from tests.unit.learning.training import learner, training_batch, weights

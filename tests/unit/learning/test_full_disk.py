@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from transformers import modeling_utils
 
 from rkd_online.errors import CheckpointError
-from rkd_online.learning.checkpoint import read_manifest
+from rkd_online.learning.manifest import read_manifest
 from rkd_online.types import Progress
 from tests.unit.learning.training import learner, training_batch, weights
 

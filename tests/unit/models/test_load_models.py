@@ -1,5 +1,6 @@
 """Model folders: found, fetched and loaded as transformers loads them."""
 
+import json
 from pathlib import Path
 from typing import Literal
 
@@ -10,12 +11,8 @@ from torch import Tensor
 from transformers import Gemma2Config, Gemma2ForCausalLM, PreTrainedModel
 
 from rkd_online.errors import ModelError, SpecError
-from rkd_online.models.load import (
-    context_length,
-    load_causal_lm,
-    resolve_for_run,
-    vocabulary_size,
-)
+from rkd_online.models.folder import context_length, resolve_for_run, vocabulary_size
+from rkd_online.models.load import load_causal_lm
 from tests.tiny_models import (
     CONTEXT,
     SHAPE,
@@ -82,9 +79,20 @@ def test_context_and_padded_vocabulary_come_from_the_configuration(tmp_path: Pat
     assert (context_length(folder), vocabulary_size(folder)) == (CONTEXT, 320)
 
 
+def test_a_context_that_the_folder_leaves_out_is_that_of_the_architecture(tmp_path: Path) -> None:
+    """transformers gives Qwen3 32,768 tokens where its configuration names none."""
+    folder = make_tiny_model(tmp_path)
+    config = json.loads((folder / "config.json").read_text())
+    del config["max_position_embeddings"]
+    (folder / "config.json").write_text(json.dumps(config))
+    assert context_length(folder) == 32_768
+
+
 def test_a_folder_without_a_configuration_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=f"cannot read the configuration in {tmp_path}: "):
+    with pytest.raises(ModelError, match=f"{tmp_path} has no config.json"):
         context_length(tmp_path)
+    with pytest.raises(ModelError, match=f"cannot read the configuration in {tmp_path}: "):
+        load_causal_lm(tmp_path)
 
 
 def test_a_folder_is_resolved_without_the_hub(tmp_path: Path) -> None:

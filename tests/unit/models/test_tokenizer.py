@@ -1,12 +1,16 @@
 """Tokenizers as transformers loads them: end tokens, and whether two mean the same."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from transformers import AutoTokenizer
 
 from rkd_online.errors import ModelError
 from rkd_online.models.tokenizer import check_same_tokenizer, end_token_ids, load_tokenizer
+from rkd_online.zoo import zoo_path
 from tests.tiny_models import CHAT_TEMPLATE, make_tiny_model, tiny_tokenizer
 
 
@@ -35,6 +39,27 @@ def test_a_model_without_an_end_token_is_an_error(tmp_path: Path) -> None:
 def test_a_folder_without_a_tokenizer_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=f"cannot load the tokenizer in {tmp_path}: "):
         load_tokenizer(tmp_path)
+
+
+def test_a_plain_tokenizer_is_loaded_as_by_transformers_own_choice() -> None:
+    folder = zoo_path("zoo:chain-sum/student")
+    ours, chosen = load_tokenizer(folder), AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    assert type(ours) is type(chosen)
+    assert ours.init_kwargs == chosen.init_kwargs
+    assert ours.backend_tokenizer.to_str() == chosen.backend_tokenizer.to_str()
+
+
+def test_reading_a_plain_tokenizer_and_a_configuration_imports_no_torch() -> None:
+    program = (
+        "import sys; from rkd_online.zoo import zoo_path;"
+        "from rkd_online.models.folder import context_length, vocabulary_size;"
+        "from rkd_online.models.tokenizer import load_tokenizer;"
+        "folder = zoo_path('zoo:chain-sum/student');"
+        "print(context_length(folder), vocabulary_size(folder), len(load_tokenizer(folder)));"
+        "print('torch' in sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=120)
+    assert ran.stdout.split() == [b"256", b"263", b"263", b"False"], ran.stderr
 
 
 def test_equal_tokenizers_pass_whatever_token_pads() -> None:
