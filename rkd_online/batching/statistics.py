@@ -35,6 +35,20 @@ def batch_metrics(groups: Sequence[ScoredGroup], *, correct_at: float) -> dict[s
     }
 
 
+def part_metrics(
+    groups: Sequence[ScoredGroup], parts: Sequence[str], *, correct_at: float
+) -> dict[str, float]:
+    """Rewards of a step by part of a mixture, of those parts that it has judged rollouts of."""
+    found: dict[str, float] = {}
+    for part in parts:
+        judged = [one for group in groups if group.prompt.task == part for one in group.judged]
+        if judged:
+            right = fmean(one.correctness >= correct_at for one in judged)
+            found[f"reward/mean/{part}"] = fmean(one.reward for one in judged)
+            found[f"reward/correct_share/{part}"] = right
+    return found
+
+
 def _failures(groups: Sequence[ScoredGroup]) -> dict[str, float]:
     """How many rollouts could not be judged, by cause."""
     failed = dict.fromkeys(FAILED.values(), 0.0)

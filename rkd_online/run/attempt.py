@@ -105,7 +105,13 @@ def _roles(
         records=own,
         validation=evaluator,
         checkpoints=keeper,
-        reporter=StepReporter(workers, sink, TraceFile(own.trace), correct_at=spec.correct_at),
+        reporter=StepReporter(
+            workers,
+            sink,
+            TraceFile(own.trace),
+            correct_at=spec.correct_at,
+            parts=[part.name for part in spec.parts] if spec.mixed else (),
+        ),
     )
 
 

@@ -44,7 +44,9 @@ class Evaluator:
         decoded = found.decodings[headline]
         name = f"validation-{decoded.weight_version:06d}"
         self._keep(found.model_copy(update={"model": name}))
-        return {"validation/pass_at_1": decoded.measurement.pass_at_1.value}
+        tasks = decoded.measurement.by_task if self._spec.mixed else {}
+        parts = {f"validation/pass_at_1/{name}": one[1].value for name, one in tasks.items()}
+        return parts | {"validation/pass_at_1": decoded.measurement.pass_at_1.value}
 
     def known(self, name: str) -> Evaluation:
         """What an earlier ``measured`` kept, in this attempt or one before."""

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rkd_online.run.setup import JobSetup
+from rkd_online.spec.job import JobSpec
 from rkd_online.types import LearnerRank
 
 if TYPE_CHECKING:
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from rkd_online.learning.role import LearnerRole
     from rkd_online.scoring.scorer import GroupScorer
     from rkd_online.scoring.teacher import Teacher
+    from rkd_online.tasks.rewards import Rewards
 
 
 def import_generator() -> None:
@@ -42,23 +44,33 @@ def build_scorer(setup: JobSetup) -> "GroupScorer":
     from rkd_online.models.tokenizer import decoder, load_tokenizer
     from rkd_online.scoring.scorer import GroupScorer
     from rkd_online.tasks.build import build_task
-    from rkd_online.tasks.rewards import build_rewards
 
-    spec = setup.spec
     return GroupScorer(
-        task=build_task(spec.task),
-        rewards=build_rewards(
-            spec.rewards,
-            spec.task,
-            judging=spec.judging,
-            correct_at=spec.correct_at,
-            longest=spec.rollout.max_new_tokens,
-            start_seconds=spec.resources.timeout_seconds,
-        ),
+        task=build_task(setup.spec.task),
+        rewards=_rewards(setup.spec),
         decode=decoder(load_tokenizer(setup.policy)),
         end_token_ids=setup.end_token_ids,
         teacher=_teacher(setup),
     )
+
+
+def _rewards(spec: JobSpec) -> "Rewards":
+    """Of each part of the task its own; what can hang or crash has a process for each part."""
+    from rkd_online.tasks.mixture import MixedRewards
+    from rkd_online.tasks.rewards import build_rewards
+
+    found = {
+        part.name: build_rewards(
+            part.rewards,
+            part.task,
+            judging=spec.judging,
+            correct_at=spec.correct_at,
+            longest=spec.rollout.max_new_tokens,
+            start_seconds=spec.resources.timeout_seconds,
+        )
+        for part in spec.parts
+    }
+    return MixedRewards(found) if spec.mixed else found[""]
 
 
 def _teacher(setup: JobSetup) -> "Teacher | None":

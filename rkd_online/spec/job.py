@@ -7,6 +7,7 @@ from pydantic import Field, PositiveInt, StringConstraints, model_validator
 
 from rkd_online.spec.algorithm import REWARD_DRIVEN, TEACHER_METHODS, Algorithm
 from rkd_online.spec.base import SpecModel
+from rkd_online.spec.mixture import AnyTask, MixtureTask, Part, mixture_problem, parts_of
 from rkd_online.spec.phases import Phase, phase_problem
 from rkd_online.spec.precision import PrecisionSpec
 from rkd_online.spec.preset import KEY as PRESET
@@ -17,7 +18,6 @@ from rkd_online.spec.task import (
     JudgingSpec,
     Prompt,
     Reward,
-    Task,
     VerifierReward,
 )
 from rkd_online.spec.training import CheckpointSpec, EvaluationSpec, OptimizerSpec, RolloutSpec
@@ -36,7 +36,7 @@ class JobSpec(SpecModel):
     """The model that is trained."""
     teacher: TeacherSpec | None = None
     """The model that guides it; needed by every algorithm that uses a teacher."""
-    task: Task
+    task: AnyTask
     """Where prompts and reference answers come from."""
     prompt: Prompt = ChatPrompt()
     """How a problem becomes a prompt."""
@@ -76,6 +76,26 @@ class JobSpec(SpecModel):
     def phases_in_turn(self) -> tuple[Phase, ...]:
         """The phases of the job; of one with a single algorithm the one that lasts as long."""
         return self.phases if self.algorithm is None else (Phase(algorithm=self.algorithm),)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The tasks of the job with what holds for each; one where it has no mixture."""
+        return parts_of(self.task, self.rewards)
+
+    @property
+    def mixed(self) -> bool:
+        """Whether the task is a mixture, whose prompts carry the names of its parts."""
+        return isinstance(self.task, MixtureTask)
+
+    def part(self, task: str) -> Part:
+        """The part whose prompts carry this name of a task."""
+        return next(part for part in self.parts if not self.mixed or part.name == task)
+
+    def reward_lists(self) -> dict[str, tuple[Reward, ...]]:
+        """The rewards of the job, and those that parts of its task have of their own, by field."""
+        parts = self.task.parts if isinstance(self.task, MixtureTask) else ()
+        own = {f"task.parts.{n}.rewards": one.rewards for n, one in enumerate(parts) if one.rewards}
+        return {"rewards": self.rewards} | own
 
     def _algorithms(self) -> dict[str, Algorithm]:
         """Every algorithm of the job by its field."""
@@ -201,17 +221,27 @@ class JobSpec(SpecModel):
         return self
 
     @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        problem = mixture_problem(self.task)
+        if problem is not None:
+            raise ValueError(problem)
+        return self
+
+    @model_validator(mode="after")
     def _one_verifier(self) -> Self:
-        verifiers = sum(reward.type == "verifier" for reward in self.rewards)
-        if verifiers != 1:
-            raise ValueError(f"rewards need exactly one of type 'verifier', found {verifiers}")
+        for field, rewards in self.reward_lists().items():
+            verifiers = sum(reward.type == "verifier" for reward in rewards)
+            if verifiers != 1:
+                raise ValueError(f"{field} need exactly one of type 'verifier', found {verifiers}")
         return self
 
     @model_validator(mode="after")
     def _terms_in_order(self) -> Self:
-        task = self.task
-        if task.type == "chain_sum" and task.min_terms > task.max_terms:
-            raise ValueError(
-                f"task.min_terms {task.min_terms} is above task.max_terms {task.max_terms}"
-            )
+        for part in self.parts:
+            task, field = part.task, f"{part.path}task"
+            if task.type == "chain_sum" and task.min_terms > task.max_terms:
+                raise ValueError(
+                    f"{field}.min_terms {task.min_terms} is above {field}.max_terms "
+                    f"{task.max_terms}"
+                )
         return self

@@ -5,6 +5,7 @@ from typing import Final, assert_never
 
 from rkd_online.spec.decoding import DISTRIBUTIONS, answers_per_prompt
 from rkd_online.spec.job import JobSpec
+from rkd_online.spec.mixture import Part
 from rkd_online.spec.model_files import BYTES, ModelFiles, read_model
 from rkd_online.spec.phases import JobEnd, Phase, PhaseEnd, PlateauEnd, StepEnd
 from rkd_online.spec.references import is_hub_reference, resolve_model
@@ -18,6 +19,7 @@ from rkd_online.spec.task import (
     LengthReward,
     OverlongReward,
     Reward,
+    Task,
     VerifierReward,
     part_name,
 )
@@ -43,8 +45,8 @@ def _sections(spec: JobSpec) -> Iterator[tuple[str, list[str]]]:
     if spec.teacher is not None:
         scorer = f"log-probs by {spec.teacher.scorer.type}"
         yield "teacher", [f"{_model(spec.teacher.model)}, {scorer}"]
-    yield "task", [_task(spec), _prompt(spec)]
-    yield "reward", [" + ".join(map(_reward, spec.rewards))]
+    yield "task", [*map(_part, spec.parts), _prompt(spec)]
+    yield "reward", list(_rewards(spec))
     yield "each step", _step(spec)
     yield "optimizer", _optimizer(spec)
     yield "evaluation", _evaluation(spec)
@@ -94,8 +96,23 @@ def _count(parameters: int) -> str:
     return str(parameters)
 
 
-def _task(spec: JobSpec) -> str:
-    task = spec.task
+def _part(part: Part) -> str:
+    """A task, led by its name and weight where it is one of a mixture."""
+    words = _task(part.task)
+    return f"{part.name}, weight {part.weight:g}: {words}" if part.name else words
+
+
+def _rewards(spec: JobSpec) -> Iterator[str]:
+    """Those of the job where any part takes them, and those that parts have of their own."""
+    parts = list(spec.parts)
+    while parts:
+        same = [part for part in parts if part.rewards == parts[0].rewards]
+        of = f" ({', '.join(part.name for part in same)})" if len(same) < len(spec.parts) else ""
+        yield " + ".join(map(_reward, same[0].rewards)) + of
+        parts = [part for part in parts if part not in same]
+
+
+def _task(task: Task) -> str:
     if isinstance(task, ChainSumTask):
         return f"chain_sum, {task.min_terms} to {task.max_terms} terms"
     if isinstance(task, FileTask):

@@ -33,6 +33,20 @@ class RewardParts(NamedTuple):
     correctness: float
 
 
+class Rewards(Protocol):
+    """Whatever rewards the completions of a problem."""
+
+    async def __call__(
+        self, problem: Problem, completions: Sequence[Completion]
+    ) -> list[RewardParts | Failure]:
+        """The reward of each, or why it has none."""
+        ...
+
+    def close(self) -> None:
+        """Release what it holds."""
+        ...
+
+
 class Judges(Protocol):
     """Whatever judges apart from this process."""
 

@@ -201,13 +201,13 @@ def test_a_reward_sees_neither_torch_nor_the_token_of_the_attempt(
 async def judged(
     function: RewardFunction, *texts: str, problem: Problem | None = None
 ) -> list[RewardParts | Failure]:
-    asked = problem or Problem("train", 0, (Message("user", "?"),), "1", "all")
+    asked = problem or Problem("train", 0, (Message("user", "?"),), "1", "all", "t")
     return await function(asked, [Completion(text, 1, "stop") for text in texts])
 
 
 def test_what_a_reward_has_started_ends_with_it(packages: Path) -> None:
     pids = packages / "pids"
-    problem = Problem("train", 0, (Message("user", "?"),), "1", "all", {"pids": str(pids)})
+    problem = Problem("train", 0, (Message("user", "?"),), "1", "all", "t", {"pids": str(pids)})
     function = rewards(ChainSumTask(), OWN)
     (found,) = asyncio.run(judged(function, "child", problem=problem))
     assert isinstance(found, Failure)
@@ -286,12 +286,12 @@ def verdicts(task: Task, problem: Problem, *texts: str) -> list[float | FailureC
 
 
 def test_an_expression_that_backtracks_without_end_is_given_up() -> None:
-    problem = Problem("train", 0, (Message("user", "?"),), "(a|aa)+b", "all")
+    problem = Problem("train", 0, (Message("user", "?"),), "(a|aa)+b", "all", "t")
     assert verdicts(files("regex"), problem, "aab", "a" * 200, "b", "ab") == [1, "timeout", 0, 1]
 
 
 def test_mathematics_that_takes_without_end_is_given_up() -> None:
-    problem = Problem("train", 0, (Message("user", "?"),), r"\frac{1}{2}", "all")
+    problem = Problem("train", 0, (Message("user", "?"),), r"\frac{1}{2}", "all", "t")
     found = verdicts(files("math"), problem, "0.5", "9^{9^{9^{9^{9}}}}", "2/4", "1/3")
     assert found == [1.0, "timeout", 1.0, 0.0]
 
@@ -314,7 +314,7 @@ process = JudgingProcess(JudgingSetup(task, (), 2.0, 1 << 28), start_seconds=60)
 print(process._process.pid, flush=True)
 if sys.argv[1] == "idle":
     time.sleep(3600)
-problem = Problem("train", 0, (Message("user", "?"),), "(a|aa)+b", "all")
+problem = Problem("train", 0, (Message("user", "?"),), "(a|aa)+b", "all", "t")
 asyncio.run(process.judge([Call("verifier", problem, "a" * 200)]))
 """
 

@@ -114,7 +114,7 @@ class Repeating:
 
     def problem(self, split: Split, index: int) -> Problem:
         messages = (Message("user", self.texts[split][index]),)
-        return Problem(split, index, messages, answer="0", difficulty="all")
+        return Problem(split, index, messages, answer="0", difficulty="all", task=self.name)
 
     def verify(self, problem: Problem, answer: str) -> float:
         return 0.0

@@ -20,7 +20,7 @@ from rkd_online.tasks.judging import Call
 from rkd_online.tasks.rewards import RewardFunction, RewardParts
 from rkd_online.types import FinishReason
 
-PROBLEM = Problem("train", 0, (Message("user", "4+4"),), answer="8", difficulty="all")
+PROBLEM = Problem("train", 0, (Message("user", "4+4"),), answer="8", difficulty="all", task="sums")
 
 
 def half_right(problem: Problem, answer: str) -> float:
