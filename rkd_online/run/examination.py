@@ -1,7 +1,7 @@
 """One model asked held-out prompts, and its answers measured."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeAlias
 
@@ -49,11 +49,35 @@ class Examination:
         watch: Watch = lambda decoding, answered, prompts: None,
     ) -> Evaluation:
         """The model, under that name, on all prompts by every decoding."""
-        found = {}
-        for decoding in decodings:
-            answered = await self._answered(prompts, answers, decoding, samples, watch)
-            # Texts are read and intervals drawn for seconds where answers are many and long.
-            found[decoding] = await asyncio.to_thread(self._decoded, answered)
+        answered = await self.answered(
+            prompts, answers, decodings=decodings, samples=samples, watch=watch
+        )
+        return await self.measured(model, prompts, answered)
+
+    async def answered(
+        self,
+        prompts: Sequence[PromptItem],
+        answers: Answers,
+        *,
+        decodings: Sequence[Decoding],
+        samples: int,
+        watch: Watch = lambda decoding, answered, prompts: None,
+    ) -> dict[Decoding, Answered]:
+        """What a model answers to all prompts by every decoding, judged."""
+        return {
+            decoding: await self._answered(prompts, answers, decoding, samples, watch)
+            for decoding in decodings
+        }
+
+    async def measured(
+        self, model: str, prompts: Sequence[PromptItem], answered: Mapping[Decoding, Answered]
+    ) -> Evaluation:
+        """The answers to all prompts as those of a model of that name."""
+        # Texts are read and intervals drawn for seconds where answers are many and long.
+        found = {
+            decoding: await asyncio.to_thread(self._decoded, one)
+            for decoding, one in answered.items()
+        }
         return Evaluation(
             model=model,
             asked=_asked(self._setup.spec, prompts),

@@ -138,9 +138,12 @@ def idle_shares(
     work: Mapping[str, Sequence[BusySpan]], start: float, end: float
 ) -> dict[str, float]:
     """Share of the step from ``start`` to ``end`` in which a role did nothing, mean over its
-    workers, which are named ``role:index``."""
+    workers, which are named ``role:index``; of a role with names, ``role:name:index``, also the
+    mean of each name."""
     shares: dict[str, list[float]] = {}
-    for name, spans in work.items():
+    for worker, spans in work.items():
         idle = 1 - covered_seconds(spans, start, end) / (end - start)
-        shares.setdefault(name.partition(":")[0], []).append(idle)
-    return {f"idle/{role}_share": sum(found) / len(found) for role, found in shares.items()}
+        role, *names, _ = worker.split(":")
+        for metric in (f"idle/{role}_share", *(f"idle/{role}_share/{name}" for name in names)):
+            shares.setdefault(metric, []).append(idle)
+    return {metric: sum(found) / len(found) for metric, found in shares.items()}

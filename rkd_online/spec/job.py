@@ -7,7 +7,16 @@ from pydantic import Field, PositiveInt, StringConstraints, model_validator
 
 from rkd_online.spec.algorithm import REWARD_DRIVEN, TEACHER_METHODS, Algorithm
 from rkd_online.spec.base import SpecModel
-from rkd_online.spec.mixture import AnyTask, MixtureTask, Part, mixture_problem, parts_of
+from rkd_online.spec.mixture import (
+    AnyTask,
+    Course,
+    MixtureTask,
+    Part,
+    courses_of,
+    mixture_problem,
+    parts_of,
+    teacher_problem,
+)
 from rkd_online.spec.phases import Phase, phase_problem
 from rkd_online.spec.precision import PrecisionSpec
 from rkd_online.spec.preset import KEY as PRESET
@@ -80,7 +89,17 @@ class JobSpec(SpecModel):
     @property
     def parts(self) -> tuple[Part, ...]:
         """The tasks of the job with what holds for each; one where it has no mixture."""
-        return parts_of(self.task, self.rewards)
+        return parts_of(self.task, self.rewards, self.teacher)
+
+    @property
+    def courses(self) -> tuple[Course, ...]:
+        """The teachers of the job, each with its parts; one without a teacher where it has none."""
+        return courses_of(self.parts, self.teacher)
+
+    @property
+    def teachers(self) -> dict[str, TeacherSpec]:
+        """Every teacher of the job once, by the field that names it first."""
+        return {one.field: one.teacher for one in self.courses if one.teacher is not None}
 
     @property
     def mixed(self) -> bool:
@@ -116,7 +135,7 @@ class JobSpec(SpecModel):
             self.phases,
             steps=self.steps,
             validation_every=self.evaluation.every,
-            teacher=self.teacher is not None,
+            teacher=bool(self.teachers),
         )
         if problem is not None:
             raise ValueError(problem)
@@ -125,7 +144,7 @@ class JobSpec(SpecModel):
     @model_validator(mode="after")
     def _teacher_fits_algorithm(self) -> Self:
         for field, algorithm in self._algorithms().items():
-            if algorithm.type in TEACHER_METHODS and self.teacher is None:
+            if algorithm.type in TEACHER_METHODS and not self.teachers:
                 raise ValueError(
                     f"{field}.type {algorithm.type!r} needs a teacher: add teacher.model"
                 )
@@ -134,12 +153,13 @@ class JobSpec(SpecModel):
     @model_validator(mode="after")
     def _temperature_fits_scorer(self) -> Self:
         warm = self.rollout.temperature != 1.0
-        if warm and self.teacher is not None and self.teacher.scorer.type == "vllm":
-            raise ValueError(
-                f"rollout.temperature {self.rollout.temperature} does not fit teacher.scorer.type "
-                "'vllm', whose log-probs are always at temperature 1: set rollout.temperature 1.0 "
-                "or teacher.scorer.type 'transformers'"
-            )
+        for field, teacher in self.teachers.items():
+            if warm and teacher.scorer.type == "vllm":
+                raise ValueError(
+                    f"rollout.temperature {self.rollout.temperature} does not fit "
+                    f"{field}.scorer.type 'vllm', whose log-probs are always at temperature 1: set "
+                    f"rollout.temperature 1.0 or {field}.scorer.type 'transformers'"
+                )
         return self
 
     @model_validator(mode="after")
@@ -197,17 +217,18 @@ class JobSpec(SpecModel):
         device, roles = self.resources.device, ("generator", "learner", "scorer")
         gpus = {role: getattr(self.resources, role).gpus for role in roles}
         taken = [f"resources.{role}.gpus {count:g}" for role, count in gpus.items() if count]
-        engines = {"generator": self.resources.generator.tensor_parallel}
-        if self.teacher is not None and self.teacher.scorer.type == "vllm":
-            engines["scorer"] = self.teacher.scorer.tensor_parallel
-        for role, size in engines.items():
+        engines = [("generator", self.resources.generator.tensor_parallel)]
+        for teacher in self.teachers.values():
+            if teacher.scorer.type == "vllm":
+                engines.append(("scorer", teacher.scorer.tensor_parallel))
+        for role, size in engines:
             if size > 1 and gpus[role] != size:
                 raise ValueError(
                     f"tensor_parallel {size} of the {role} needs as many GPUs, found "
                     f"resources.{role}.gpus {gpus[role]:g}: set it to {size}, and "
                     "resources.device 'cuda'"
                 )
-        idle = "scorer" if self.teacher is None else None
+        idle = None if self.teachers else "scorer"
         missing = [f"resources.{role}.gpus" for role in roles if not gpus[role] and role != idle]
         if device == "cuda" and missing:
             raise ValueError(
@@ -222,7 +243,7 @@ class JobSpec(SpecModel):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
-        problem = mixture_problem(self.task)
+        problem = mixture_problem(self.task) or teacher_problem(self.task, self.teacher)
         if problem is not None:
             raise ValueError(problem)
         return self

@@ -64,6 +64,8 @@ def test_rewards_of_the_parts_of_a_mixture_are_those_of_their_own_groups() -> No
     assert part_metrics(groups, ["short", "long", "odd", "rare"], correct_at=1.0) == {
         "reward/mean/short": 0.5,
         "reward/correct_share/short": 0.5,
+        "sampler/kl_teacher/short": -0.25,
         "reward/mean/long": 0.5,
         "reward/correct_share/long": 1 / 3,
+        "sampler/kl_teacher/long": -0.25,
     }

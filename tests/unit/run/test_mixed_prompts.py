@@ -48,7 +48,7 @@ def setup_of(first: dict[str, Any], second: dict[str, Any], **changes: Any) -> J
     }
     spec = JobSpec.model_validate(data | changes)
     policy = zoo_path("zoo:chain-sum/student")
-    return JobSetup("job", 1, spec, policy, None, (0,), 64, token_ids([1]), Path("weights"), "file")
+    return JobSetup("job", 1, spec, policy, {}, (0,), 64, token_ids([1]), Path("weights"), "file")
 
 
 @pytest.fixture

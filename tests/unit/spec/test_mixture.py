@@ -66,7 +66,7 @@ def test_a_job_with_one_task_has_one_part_whatever_its_prompts_are_called() -> N
         (
             [part("a", wieght=2)],
             "task.parts.0.wieght: unknown key (found 2); did you mean 'weight'? (allowed: name, "
-            "weight, task, rewards)",
+            "weight, task, rewards, teacher)",
         ),
     ],
 )
