@@ -14,7 +14,7 @@ Read: TypeAlias = Callable[[str, TokenIds], Reading]
 
 
 def is_correct(answer: Answer, correct_at: float) -> bool:
-    """Whether the verifier's part reaches ``correct_at``; an answer without a verdict does not."""
+    """Whether the verdict reaches ``correct_at``; an answer without one does not."""
     return isinstance(answer, ScoredRollout) and answer.correctness >= correct_at
 
 

@@ -27,7 +27,7 @@ class Asked(Record):
     extractors: dict[str, Extractor]
     """Where in the completion the answer stands, by the prompts' task."""
     correct_at: PositiveFloat
-    """An answer is correct when the verifier's part is at least this."""
+    """An answer is correct when the part of the reward that is the verdict is at least this."""
     seed: int
     """Seed of the sampling."""
 

@@ -17,8 +17,7 @@ from rkd_online.run.pools import Judge
 from rkd_online.run.setup import JobSetup
 from rkd_online.spec.decoding import Decoding
 from rkd_online.spec.job import JobSpec
-from rkd_online.spec.mixture import Part
-from rkd_online.spec.task import Extractor, VerifierReward
+from rkd_online.spec.task import extractor_of
 from rkd_online.tasks.extract import extract
 from rkd_online.types import PromptItem, TokenIds
 
@@ -34,7 +33,9 @@ class Examination:
         self._judge = judge
         decode = decoder(load_tokenizer(setup.policy))
         self._readers = {
-            part.name: Reader(decode, partial(extract, extractor(part)), setup.end_token_ids)
+            part.name: Reader(
+                decode, partial(extract, extractor_of(part.rewards)), setup.end_token_ids
+            )
             for part in setup.spec.parts
         }
 
@@ -133,11 +134,6 @@ class Examination:
         return self._readers[self._setup.spec.part(task).name](completion_ids)
 
 
-def extractor(part: Part) -> Extractor:
-    """Where the verifier of a part looks for the answer."""
-    return next(one.extractor for one in part.rewards if isinstance(one, VerifierReward))
-
-
 def _asked(spec: JobSpec, prompts: Sequence[PromptItem]) -> Asked:
     tasks = list(dict.fromkeys(prompt.task for prompt in prompts))
     return Asked(
@@ -145,7 +141,7 @@ def _asked(spec: JobSpec, prompts: Sequence[PromptItem]) -> Asked:
         split=prompts[0].split,
         prompt=spec.prompt,
         max_new_tokens=spec.rollout.max_new_tokens,
-        extractors={task: extractor(spec.part(task)) for task in tasks},
+        extractors={task: extractor_of(spec.part(task).rewards) for task in tasks},
         correct_at=spec.correct_at,
         seed=spec.seed,
     )

@@ -28,6 +28,7 @@ from rkd_online.spec.task import (
     Prompt,
     Reward,
     VerifierReward,
+    verdicts,
 )
 from rkd_online.spec.training import CheckpointSpec, EvaluationSpec, OptimizerSpec, RolloutSpec
 
@@ -52,7 +53,7 @@ class JobSpec(SpecModel):
     rewards: Annotated[tuple[Reward, ...], Field(min_length=1)] = (VerifierReward(),)
     """Parts of the reward; their weighted sum is what the policy maximizes."""
     correct_at: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """A rollout is correct when the verifier's part is at least this."""
+    """A rollout is correct when the part that is the verdict is at least this."""
     judging: JudgingSpec = JudgingSpec()
     """Limits of what could hang or crash while it judges."""
     algorithm: Algorithm | None = None
@@ -249,11 +250,14 @@ class JobSpec(SpecModel):
         return self
 
     @model_validator(mode="after")
-    def _one_verifier(self) -> Self:
+    def _one_verdict(self) -> Self:
         for field, rewards in self.reward_lists().items():
-            verifiers = sum(reward.type == "verifier" for reward in rewards)
-            if verifiers != 1:
-                raise ValueError(f"{field} need exactly one of type 'verifier', found {verifiers}")
+            found = len(verdicts(rewards))
+            if found != 1:
+                raise ValueError(
+                    f"{field} need exactly one of type 'verifier', or of type 'installed' with "
+                    f"verdict true, found {found}"
+                )
         return self
 
     @model_validator(mode="after")

@@ -157,7 +157,7 @@ def _reward(reward: Reward) -> str:
         case OverlongReward():
             more = f" (last {reward.soft_tokens:,} tokens)"
         case InstalledReward():
-            more = " (installed)"
+            more = " (installed, the verdict)" if reward.verdict else " (installed)"
         case _:
             more = ""
     return f"{reward.weight:g} x {part_name(reward)}{more}"

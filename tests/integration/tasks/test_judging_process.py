@@ -129,6 +129,24 @@ def scorer(packages: Path) -> Iterator[GroupScorer]:
     asyncio.run(made.close())
 
 
+def test_an_installed_reward_alone_says_what_is_correct(packages: Path) -> None:
+    """Its value of a completion is 0.5 and a hundredth for each token: 1.0 with 50 of them."""
+    verdict = OWN.model_copy(update={"verdict": True})
+    function = build_rewards(
+        [verdict], ChainSumTask(), judging=LIMITS, correct_at=1.0, longest=100, start_seconds=60.0
+    )
+    problem = build_task(ChainSumTask()).problem("train", 0)
+    answers = [Completion("fine", tokens, "stop") for tokens in (50, 49)]
+    try:
+        found = asyncio.run(function(problem, answers))
+    finally:
+        function.close()
+    assert found == [
+        RewardParts(2.0, {"behave": 1.0}, 1.0),
+        RewardParts(1.98, {"behave": 0.99}, 0.99),
+    ]
+
+
 def group(*texts: str) -> RolloutGroup:
     problem = build_task(ChainSumTask()).problem("train", 0)
     ids = [token_ids(map(ord, text)) for text in texts]
@@ -253,7 +271,8 @@ def test_the_reward_that_the_documents_show_works(
 ) -> None:
     """Its function, entry point and job, as they stand on the page."""
     page = (Path(__file__).parents[3] / "docs" / "rewards.md").read_text()
-    blocks = dict(re.findall(r"```(python|toml|yaml)\n(.*?)```", page, re.DOTALL))
+    found = re.findall(r"```(python|toml|yaml)\n(.*?)```", page, re.DOTALL)
+    blocks = dict(reversed(found))  # the first of each
     points = tomllib.loads(blocks["toml"])["project"]["entry-points"][GROUP]
     install(tmp_path, "my_rewards", "", points)
     (tmp_path / "my_rewards.py").unlink()

@@ -61,7 +61,8 @@ def test_a_job_with_one_task_has_one_part_whatever_its_prompts_are_called() -> N
         ),
         (
             [part("a"), part("b", rewards=[{"type": "format"}])],
-            "task.parts.1.rewards need exactly one of type 'verifier', found 0",
+            "task.parts.1.rewards need exactly one of type 'verifier', or of type 'installed' with "
+            "verdict true, found 0",
         ),
         (
             [part("a", wieght=2)],
@@ -153,3 +154,13 @@ def test_the_plan_has_a_line_for_each_part_and_for_each_reward() -> None:
     assert "long, weight 1: chain_sum, 2 to 4 terms" in lines
     assert "reward       1 x verifier (answer by answer_tag) (short, long)" in lines
     assert "1 x verifier (answer by last_line) (odd)" in lines
+
+
+def test_the_mixture_that_the_documents_show_is_a_job() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "rewards.md").read_text()
+    block = page.rpartition("```yaml\n")[2].partition("```")[0]
+    spec = parse_spec(job() | yaml.safe_load(block))
+    assert [(one.name, one.field) for one in spec.courses] == [
+        ("puzzles", "teacher"),
+        ("sums", "task.parts.1.teacher"),
+    ]
