@@ -118,7 +118,7 @@ class RolloutGroup:
 class ScoredRollout:
     """A rollout with its reward and what the teacher thinks of each of its tokens.
 
-    ``reward_parts`` are the named parts before weighting, ``correctness`` is the verifier's alone.
+    ``reward_parts`` are the named parts before weighting, ``correctness`` is the verdict's alone.
     ``teacher_logprobs`` is None exactly when the job has no teacher.
     """
 

@@ -18,15 +18,23 @@ HEAD = """# A job, field by field
 
 Written by `python scripts/job_page.py` from the models in `rkd_online/spec/`; do not edit.
 `rkd validate SPEC` fills in the defaults, checks everything that can be checked without loading a
-model, and prints the plan. An unknown key is an error. `examples/` has whole jobs.
+model, and prints the plan. An unknown key is an error. What several fields take stands here once,
+as the algorithms, which phases take too. `examples/` has whole jobs.
 """
 
 
 def page() -> str:
     """The page's text."""
-    # Models of several places, such as those of every algorithm, come once under their name.
     found = dict.fromkeys(models(JobSpec, ""))
-    return HEAD + "".join(section(name, model) for name, model in found)
+    names: dict[type[BaseModel], str] = {}
+    for place, model in found:
+        names[model] = min(names.get(model, place), place, key=depth)
+    return HEAD + "".join(section(place, one) for place, one in found if names[one] == place)
+
+
+def depth(place: str) -> int:
+    """How many fields lead to a place: a model of several comes once, where they are fewest."""
+    return place.partition(" ")[0].count(".")
 
 
 def models(model: type[BaseModel], place: str) -> Iterator[tuple[str, type[BaseModel]]]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from statistics import fmean, pstdev
 from typing import Final
 
-from rkd_online.types import FailureCause, ScoredGroup, UnjudgedRollout
+from rkd_online.types import FailureCause, ScoredGroup, ScoredRollout, UnjudgedRollout
 
 FAILED: Final[dict[FailureCause, str]] = {
     "timeout": "reward/failed_timeout",
@@ -33,6 +33,32 @@ def batch_metrics(groups: Sequence[ScoredGroup], *, correct_at: float) -> dict[s
         "rollout/completion_length": fmean(len(one.completion_ids) for one in rollouts),
         "rollout/truncated_share": fmean(one.finish_reason == "length" for one in rollouts),
     }
+
+
+def part_metrics(
+    groups: Sequence[ScoredGroup], parts: Sequence[str], *, correct_at: float
+) -> dict[str, float]:
+    """Rewards of a step by part of a mixture, of those parts that it has judged rollouts of, and
+    how far the sampler is from the part's teacher, in nats per sampled token."""
+    found: dict[str, float] = {}
+    for part in parts:
+        judged = [one for group in groups if group.prompt.task == part for one in group.judged]
+        if judged:
+            right = fmean(one.correctness >= correct_at for one in judged)
+            found[f"reward/mean/{part}"] = fmean(one.reward for one in judged)
+            found[f"reward/correct_share/{part}"] = right
+            found |= _from_teacher(part, judged)
+    return found
+
+
+def _from_teacher(part: str, rollouts: Sequence[ScoredRollout]) -> dict[str, float]:
+    """The estimate k1 of KL(sampler || teacher): mean over the sequences of their token means."""
+    means = [
+        (sum(one.rollout.sampler_logprobs) - sum(one.teacher_logprobs)) / len(one.teacher_logprobs)
+        for one in rollouts
+        if one.teacher_logprobs
+    ]
+    return {f"sampler/kl_teacher/{part}": fmean(means)} if means else {}
 
 
 def _failures(groups: Sequence[ScoredGroup]) -> dict[str, float]:

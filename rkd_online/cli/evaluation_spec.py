@@ -143,6 +143,8 @@ def _from_job(spec: JobSpec) -> dict[str, Any]:
     """What was written into the job, so that a change of a ``type`` finds no other's defaults."""
     data = spec.model_dump(mode="json", exclude_unset=True, include=set(TAKEN))
     lengths = spec.rollout.model_dump(include=set(ROLLOUT))
+    for part in data["task"].get("parts", ()):
+        part.pop("teacher", None)  # An evaluation asks for rewards alone.
     return data | {"rollout": lengths}
 
 

@@ -24,6 +24,7 @@ from rkd_online.run.workers import (
     import_learner,
     import_scorer,
 )
+from rkd_online.spec.mixture import Course
 from rkd_online.types import (
     LearnerRank,
     Logprobs,
@@ -71,14 +72,14 @@ class GeneratorActor:
 
 @ray.remote
 class ScorerActor:
-    """The teacher and the rewards."""
+    """A teacher and the rewards of its parts of the task."""
 
     async def warm(self) -> None:
         import_scorer()
 
-    async def start(self, setup: JobSetup) -> None:
+    async def start(self, setup: JobSetup, course: Course) -> None:
         """Answers when the teacher is loaded."""
-        self._worker = build_scorer(setup)
+        self._worker = build_scorer(setup, course)
 
     async def score(self, group: RolloutGroup) -> ScoredGroup:
         return await self._worker.score(group)

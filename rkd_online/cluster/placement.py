@@ -26,10 +26,11 @@ class Placement:
         remove_placement_group(self.group)
 
 
-def bundles(resources: Resources) -> tuple[Bundle, ...]:
-    """What each actor reserves: each rank of the learner, each scorer, then each generator."""
+def bundles(resources: Resources, courses: int) -> tuple[Bundle, ...]:
+    """What each actor reserves: each rank of the learner, each scorer of each course, then each
+    generator."""
     learners = [_bundle(resources.learner)] * resources.learner.ranks
-    scorers = [_bundle(resources.scorer)] * resources.scorer.count
+    scorers = [_bundle(resources.scorer)] * (resources.scorer.count * courses)
     generators = [_bundle(resources.generator)] * resources.generator.count
     return (*learners, *scorers, *generators)
 
@@ -38,13 +39,13 @@ def _bundle(worker: WorkerResources | GeneratorResources) -> Bundle:
     return {"CPU": worker.cpus} | ({"GPU": worker.gpus} if worker.gpus else {})
 
 
-async def reserve(resources: Resources, job: str, timeout: float) -> Placement:
+async def reserve(resources: Resources, courses: int, job: str, timeout: float) -> Placement:
     """Reserve room for all actors of a job at once.
 
     Raises TooLargeError with the arithmetic when the cluster cannot hold them, and ClusterError
     when it is full for longer than ``timeout`` seconds.
     """
-    wanted = bundles(resources)
+    wanted = bundles(resources, courses)
     # Weights that travel as files lie in one node's shared memory.
     one_node = transfer_for(resources) == "file"
     check_fits(wanted, [node["Resources"] for node in ray.nodes() if node["Alive"]], one_node)

@@ -31,14 +31,16 @@ class RayWorkforce:
     def __init__(self, job: str, spec: JobSpec, placement: Placement) -> None:
         self._job = job
         self._resources = resources = spec.resources
+        self._courses = spec.courses
+        self._evaluators = 0
         self._placement = placement
         self._actors: list[Any] = []
         self._generator_actors: list[Any] = []
         # The generators take longest.
         self.generators = [self._generator(index) for index in range(resources.generator.count)]
         self.scorers = [
-            ActorScorer(*self._actor(ScorerActor, "scorer", index, resources.learner.ranks + index))
-            for index in range(resources.scorer.count)
+            [self._scorer(place, index) for index in range(resources.scorer.count)]
+            for place in range(len(self._courses))
         ]
         self.learners = [
             ActorLearner(*self._actor(LearnerActor, "learner", index, index))
@@ -63,7 +65,11 @@ class RayWorkforce:
                 learner.start(setup, LearnerRank(index, ranks, meeting_point))
                 for index, learner in enumerate(self.learners)
             ),
-            *(scorer.start(setup) for scorer in self.scorers),
+            *(
+                scorer.start(setup, course)
+                for course, scorers in zip(setup.spec.courses, self.scorers, strict=True)
+                for scorer in scorers
+            ),
             *(generator.start(setup, setup.policy) for generator in self.generators),
         )
         await asyncio.gather(
@@ -79,7 +85,9 @@ class RayWorkforce:
 
     async def start_generator(self, model: Path) -> ActorGenerator:
         """A generator for another model, in the room of the first."""
-        generator = self._generator(0, role="evaluator")
+        await self.close_generators()
+        generator = self._generator(self._evaluators, role="evaluator")
+        self._evaluators += 1
         await generator.start(self._setup, model)
         return generator
 
@@ -101,9 +109,19 @@ class RayWorkforce:
         self._actors.clear()
         self._placement.release()
 
+    def _scorer(self, course: int, index: int) -> ActorScorer:
+        resources, name = self._resources, self._courses[course].name
+        bundle = resources.learner.ranks + course * resources.scorer.count + index
+        role = f"scorer:{name}" if name else "scorer"
+        return ActorScorer(*self._actor(ScorerActor, role, index, bundle))
+
     def _generator(self, index: int, role: str = "generator") -> ActorGenerator:
-        bundle = self._resources.learner.ranks + self._resources.scorer.count + index
-        handle = self._actor(GeneratorActor, role, index, bundle)
+        scorers = self._resources.scorer.count * len(self._courses)
+        # Evaluators come one after the other where the first generator was.
+        place = index if role == "generator" else 0
+        handle = self._actor(
+            GeneratorActor, role, index, self._resources.learner.ranks + scorers + place
+        )
         self._generator_actors.append(self._actors[-1])
         return ActorGenerator(*handle)
 
@@ -126,4 +144,5 @@ class RayWorkforce:
 
 async def hire(job: str, spec: JobSpec) -> RayWorkforce:
     """Reserve room for a job's actors and let them begin."""
-    return RayWorkforce(job, spec, await reserve(spec.resources, job, PLACEMENT_TIMEOUT))
+    placement = await reserve(spec.resources, len(spec.courses), job, PLACEMENT_TIMEOUT)
+    return RayWorkforce(job, spec, placement)

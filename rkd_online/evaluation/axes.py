@@ -43,12 +43,28 @@ def legend(axis: Axes, *, columns: int = 2) -> None:
         )
 
 
-def line(axis: Axes, steps: Sequence[StepReport], metric: str, label: str, *, color: str) -> None:
-    """The steps that have the metric; where they are few, each is a point."""
+def line(
+    axis: Axes,
+    steps: Sequence[StepReport],
+    metric: str,
+    label: str,
+    *,
+    color: str,
+    thin: bool = False,
+) -> None:
+    """The steps that have the metric; where they are few, each is a point, on a line that is not
+    ``thin``."""
     points = [(step.step, step.metrics[metric]) for step in steps if metric in step.metrics]
     if points:
-        marker = "o" if len(points) <= FEW_POINTS else ""
-        axis.plot(*zip(*points, strict=True), label=label, color=color, marker=marker, markersize=5)
+        marker = "o" if len(points) <= FEW_POINTS and not thin else ""
+        axis.plot(
+            *zip(*points, strict=True),
+            label=label,
+            color=color,
+            marker=marker,
+            markersize=5,
+            linewidth=1.0 if thin else None,
+        )
 
 
 def estimates(axis: Axes, model: str, values: Sequence[Estimate]) -> None:

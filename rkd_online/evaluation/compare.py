@@ -1,6 +1,6 @@
 """Two models on the same prompts."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -79,17 +79,22 @@ def _differences(first: Evaluation, second: Evaluation, decoding: Decoding) -> D
     """What needs several answers is compared at every k that both models allow."""
     tallies = _tallies(first, second, decoding)
     ks = reported_ks(min(tally.samples for tally in tallies))
-    groups, passes = np.array(first.difficulties), [_passes(1)(tally) for tally in tallies]
+    passes = [_passes(1)(tally) for tally in tallies]
 
     def paired(values: Values) -> Paired:
         return _paired(*map(values, tallies))
 
-    return Differences(
-        pass_at_k={k: paired(_passes(k)) for k in ks},
-        by_difficulty={
+    def grouped(names: Sequence[str]) -> dict[str, Paired]:
+        groups = np.array(names)
+        return {
             str(name): _paired(*(values[groups == name] for values in passes))
             for name in np.unique(groups)
-        },
+        }
+
+    return Differences(
+        pass_at_k={k: paired(_passes(k)) for k in ks},
+        by_task=grouped(first.tasks),
+        by_difficulty=grouped(first.difficulties),
         distinct_correct={k: paired(_distinct(k)) for k in ks},
         tokens=paired(_mean("tokens")),
         truncated_share=paired(_mean("truncated")),

@@ -22,6 +22,8 @@ class Differences(Record):
 
     pass_at_k: dict[PositiveInt, Paired]
     """Chance that one of k answers is correct."""
+    by_task: dict[str, Paired]
+    """pass@1 of each task: of a mixture there are several."""
     by_difficulty: dict[str, Paired]
     """pass@1 of each difficulty group."""
     distinct_correct: dict[PositiveInt, Paired]

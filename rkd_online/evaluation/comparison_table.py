@@ -54,9 +54,10 @@ def _lines(found: Differences) -> Iterator[tuple[str, Paired, int]]:
     """Name, values and their decimals."""
     for k, paired in found.pass_at_k.items():
         yield f"pass@{k}", paired, 3
-    if len(found.by_difficulty) > 1:
-        for group, paired in found.by_difficulty.items():
-            yield f"pass@1, {group}", paired, 3
+    for groups in (found.by_task, found.by_difficulty):
+        if len(groups) > 1:
+            for group, paired in groups.items():
+                yield f"pass@1, {group}", paired, 3
     most = max(found.distinct_correct)
     if most > 1:
         yield f"solutions in {most}", found.distinct_correct[most], 2

@@ -1,6 +1,6 @@
 """From judged answers to the counts that are kept of them."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
@@ -9,18 +9,22 @@ from rkd_online.evaluation.tally import Tally
 from rkd_online.types import ScoredGroup, ScoredRollout, TokenIds, UnjudgedRollout
 
 Answer: TypeAlias = ScoredRollout | UnjudgedRollout
-Read: TypeAlias = Callable[[TokenIds], Reading]
+Read: TypeAlias = Callable[[str, TokenIds], Reading]
+"""What a completion says, as its task's verifier reads it."""
 
 
 def is_correct(answer: Answer, correct_at: float) -> bool:
-    """Whether the verifier's part reaches ``correct_at``; an answer without a verdict does not."""
+    """Whether the verdict reaches ``correct_at``; an answer without one does not."""
     return isinstance(answer, ScoredRollout) and answer.correctness >= correct_at
 
 
 def count(groups: Sequence[ScoredGroup], read: Read, *, correct_at: float) -> Tally:
     """The counts of all groups, which have equally many answers, in their order."""
     rows = [group.rollouts for group in groups]
-    readings = [[read(answer.rollout.completion_ids) for answer in row] for row in rows]
+    readings = [
+        [read(group.prompt.task, answer.rollout.completion_ids) for answer in group.rollouts]
+        for group in groups
+    ]
     correct = [[is_correct(answer, correct_at) for answer in row] for row in rows]
     return Tally(
         samples=len(rows[0]),
@@ -44,9 +48,17 @@ def _solutions(readings: Sequence[Reading], correct: Sequence[bool]) -> tuple[in
     return tuple(sorted(found.values(), reverse=True))
 
 
-def _reward_parts(groups: Sequence[ScoredGroup]) -> dict[str, tuple[float, ...]]:
-    names = {name for group in groups for one in group.judged for name in one.reward_parts}
+def _reward_parts(groups: Sequence[ScoredGroup]) -> dict[str, tuple[float | None, ...]]:
+    """Sums by prompt; None for the prompts of a task without the part."""
+    tasks: defaultdict[str, set[str]] = defaultdict(set)
+    for group in groups:
+        for name in {name for one in group.judged for name in one.reward_parts}:
+            tasks[name].add(group.prompt.task)
     return {
-        name: tuple(sum(one.reward_parts[name] for one in group.judged) for group in groups)
-        for name in sorted(names)
+        name: tuple(_sum_of(name, group) if group.prompt.task in own else None for group in groups)
+        for name, own in sorted(tasks.items())
     }
+
+
+def _sum_of(name: str, group: ScoredGroup) -> float:
+    return sum(one.reward_parts[name] for one in group.judged)

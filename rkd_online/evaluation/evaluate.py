@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from rkd_online.errors import ClusterError
-from rkd_online.types import RolloutGroup, SamplingRequest, ScoredGroup
+from rkd_online.types import PromptItem, RolloutGroup, SamplingRequest, ScoredGroup
 
 
 class Answers(Protocol):
@@ -67,6 +67,13 @@ async def evaluate(
         for task in judging:
             task.cancel()
     return Answered(_in_order(requests, groups), seconds)
+
+
+def joined(prompts: Sequence[PromptItem], parts: Sequence[Answered]) -> Answered:
+    """Answers to some of the prompts each, one part after the other, as those to all of them."""
+    found = {group.prompt.id: group for part in parts for group in part.groups}
+    groups = tuple(found[prompt.id] for prompt in prompts)
+    return Answered(groups, sum(part.seconds for part in parts))
 
 
 def _in_order(

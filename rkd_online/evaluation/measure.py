@@ -12,21 +12,31 @@ from rkd_online.evaluation.tally import Tally
 
 
 def measure(
-    tally: Tally, difficulties: Sequence[str], lengths: Sequence[int], *, seconds: float
+    tally: Tally,
+    tasks: Sequence[str],
+    difficulties: Sequence[str],
+    lengths: Sequence[int],
+    *,
+    seconds: float,
 ) -> Measurement:
-    """One model by one decoding. ``difficulties`` [prompts] are the groups of the prompts,
-    ``lengths`` the completion tokens of each answer, ``seconds`` the time of the sampling."""
+    """One model by one decoding. ``tasks`` [prompts] and ``difficulties`` [prompts] are the groups
+    of the prompts, ``lengths`` the completion tokens of each answer, ``seconds`` the time of the
+    sampling."""
     ks, samples = reported_ks(tally.samples), tally.samples
     passes = {k: pass_at_k(np.array(tally.correct), samples, k) for k in ks}
     return Measurement(
         samples=samples,
         pass_at_k={k: estimate(values) for k, values in passes.items()},
-        by_difficulty=dict(_by_difficulty(passes, difficulties)),
+        by_task=dict(_by_group(passes, tasks)),
+        by_difficulty=dict(_by_group(passes, difficulties)),
         distinct_correct={k: estimate(distinct_at_k(tally.solutions, samples, k)) for k in ks},
         tokens=_lengths(tally, lengths),
         truncated_share=_estimate(tally.truncated, samples),
         answered_share=_estimate(tally.answered, samples),
-        reward_parts={name: _estimate(sums, samples) for name, sums in tally.reward_parts.items()},
+        reward_parts={
+            name: _estimate([one for one in sums if one is not None], samples)
+            for name, sums in tally.reward_parts.items()
+        },
         unjudged=sum(tally.unjudged),
         answers_per_second=len(lengths) / seconds,
     )
@@ -42,13 +52,13 @@ def _estimate(sums: Sequence[float], samples: int) -> Estimate:
     return estimate(per_answer(sums, samples))
 
 
-def _by_difficulty(
-    passes: Mapping[int, NDArray[np.float64]], difficulties: Sequence[str]
+def _by_group(
+    passes: Mapping[int, NDArray[np.float64]], groups: Sequence[str]
 ) -> Iterator[tuple[str, dict[int, Estimate]]]:
     """Groups in alphabetical order."""
-    groups = np.array(difficulties)
-    for name in sorted(set(difficulties)):
-        yield name, {k: estimate(values[groups == name]) for k, values in passes.items()}
+    for name in sorted(set(groups)):
+        own = np.array(groups) == name
+        yield name, {k: estimate(values[own]) for k, values in passes.items()}
 
 
 def _lengths(tally: Tally, lengths: Sequence[int]) -> Lengths:

@@ -51,6 +51,8 @@ class Measurement(Record):
     pass_at_k: dict[PositiveInt, Estimate]
     """By k, the chance that one of k answers is correct; with k = 1 the mean over all ``samples``
     answers, which papers also call mean@k or avg@k."""
+    by_task: dict[str, dict[PositiveInt, Estimate]]
+    """``pass_at_k`` of each task: of a mixture there are several."""
     by_difficulty: dict[str, dict[PositiveInt, Estimate]]
     """``pass_at_k`` of each difficulty group."""
     distinct_correct: dict[PositiveInt, Estimate]
@@ -62,7 +64,8 @@ class Measurement(Record):
     answered_share: Estimate
     """Share of the answers in which the job's extractor finds an answer: the format is kept."""
     reward_parts: dict[str, Estimate]
-    """Mean of each part of the reward before its weight; 0 where judging failed."""
+    """Mean of each part of the reward before its weight, over the prompts of the tasks that have
+    it; 0 where judging failed."""
     unjudged: NonNegativeInt
     """Answers whose judging failed; they count as not correct."""
     answers_per_second: NonNegativeFloat

@@ -16,7 +16,7 @@ Rows: TypeAlias = Mapping[str, Measurement]
 
 
 def tables(decodings: Mapping[Decoding, Rows], *, bold: str = "") -> Iterator[RenderableType]:
-    """Correctness by every decoding, then by the first how answers are, and by difficulty.
+    """Correctness by every decoding, then by the first how answers are, by task and by difficulty.
 
     The row ``bold`` is the one that matters.
     """
@@ -25,8 +25,8 @@ def tables(decodings: Mapping[Decoding, Rows], *, bold: str = "") -> Iterator[Re
     headline, rows = next(iter(decodings.items()))
     yield answers(headline, rows, bold)
     yield from reward_parts(rows)
-    if any(len(one.by_difficulty) > 1 for one in rows.values()):
-        yield difficulties(rows)
+    yield from groups("task", {name: one.by_task for name, one in rows.items()})
+    yield from groups("difficulty", {name: one.by_difficulty for name, one in rows.items()})
     yield from failures(decodings)
 
 
@@ -110,18 +110,21 @@ def reward_parts(rows: Rows) -> Iterator[Table]:
     yield table
 
 
-def difficulties(rows: Rows) -> Table:
-    """A row per group: a task may have many."""
-    table = plain_table("pass@1 by difficulty")
+def groups(kind: str, rows: Mapping[str, Mapping[str, Mapping[int, Estimate]]]) -> Iterator[Table]:
+    """pass@1 of each group of the prompts, where there are several: a row for each, since a task
+    may have many."""
+    some = next(iter(rows.values()))
+    if len(some) < 2:
+        return
+    table = plain_table(f"pass@1 by {kind}")
     name_column(table)
     table.add_column("prompts", justify="right")
     for name in rows:
         table.add_column(Text(name), justify="right")
-    some = next(iter(rows.values()))
-    for group, found in some.by_difficulty.items():
-        cells = [interval(one.by_difficulty[group][1]) for one in rows.values()]
+    for group, found in some.items():
+        cells = [interval(one[group][1]) for one in rows.values()]
         table.add_row(Text(group), str(found[1].n), *cells)
-    return table
+    yield table
 
 
 def failures(decodings: Mapping[Decoding, Rows]) -> Iterator[Text]:

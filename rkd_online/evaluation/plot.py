@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -20,6 +21,9 @@ from rkd_online.evaluation.report import Report
 from rkd_online.spec.decoding import DISTRIBUTIONS
 from rkd_online.types import StepReport
 
+BY_PART: Final = "reward/mean/"
+PARTS: Final = ("#5a9e6f", "#8e6c8a", "#b08968", "#4f9da6")
+"""Colours of the parts of a mixture, in turn."""
 SMALLEST_GAP = 0.05
 """Labels at the right edge keep this distance, as a share of the axis."""
 
@@ -80,8 +84,16 @@ def phase_switches(steps: Sequence[StepReport]) -> list[tuple[float, int]]:
     ]
 
 
+def part_rewards(steps: Sequence[StepReport]) -> list[str]:
+    """The metrics of the parts of a mixture that any step has."""
+    return sorted({name for step in steps for name in step.metrics if name.startswith(BY_PART)})
+
+
 def _learning(axis: Axes, report: Report, steps: Sequence[StepReport]) -> None:
     titled(axis, "What was learned", "step", "reward, pass@1")
+    for place, part in enumerate(part_rewards(steps)):
+        color, name = PARTS[place % len(PARTS)], part.removeprefix(BY_PART)
+        line(axis, steps, part, f"mean reward, {name}", color=color, thin=True)
     line(axis, steps, "reward/mean", "mean reward of training rollouts", color=AMBER)
     line(axis, steps, "validation/pass_at_1", "pass@1 on validation prompts", color=RED)
     found = {name: one for name in MODELS if (one := getattr(report.pass_at_1, name)) is not None}

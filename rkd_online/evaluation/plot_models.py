@@ -71,14 +71,23 @@ def survival(one: Measurement) -> dict[str, Estimate]:
 
 
 def draw_difficulties(axis: Axes, models: Models) -> None:
-    """Names lie along the upright axis: a task may have many groups."""
-    titled(axis, "pass@1 by difficulty", "pass@1", "")
-    groups = next(iter(models.values())).by_difficulty
-    for name, one in models.items():
-        estimates(axis, name, [one.by_difficulty[group][1] for group in groups])
-    name_lines(axis, [f"{name} ({found[1].n})" for name, found in groups.items()])
+    """Names lie along the upright axis: a task may have many groups. The tasks of a mixture come
+    before their groups."""
+    found = {name: _groups(one) for name, one in models.items()}
+    names = next(iter(found.values()))
+    mixed = len(next(iter(models.values())).by_task) > 1
+    titled(axis, f"pass@1 by {'task and ' if mixed else ''}difficulty", "pass@1", "")
+    for name, groups in found.items():
+        estimates(axis, name, [groups[group] for group in names])
+    name_lines(axis, [f"{name} ({one.n})" for name, one in names.items()])
     axis.set_xlim(-0.02, 1.04)
     legend(axis, columns=3)
+
+
+def _groups(one: Measurement) -> dict[str, Estimate]:
+    """pass@1 of the tasks, where there are several, and of the difficulty groups."""
+    tasks = one.by_task if len(one.by_task) > 1 else {}
+    return {name: found[1] for name, found in (tasks | one.by_difficulty).items()}
 
 
 def _divided(one: Estimate, by: int) -> Estimate:

@@ -17,17 +17,17 @@ class Asked(Record):
     """What was asked, and what counts as an answer and as a correct one."""
 
     task: str
-    """Name of the task."""
+    """Name of the task; of a mixture those of its parts."""
     split: Split
     """Where the prompts are from."""
     prompt: Prompt
     """How a problem became a prompt."""
     max_new_tokens: PositiveInt
     """Longest answer, end token included."""
-    extractor: Extractor
-    """Where in the completion the answer stands."""
+    extractors: dict[str, Extractor]
+    """Where in the completion the answer stands, by the prompts' task."""
     correct_at: PositiveFloat
-    """An answer is correct when the verifier's part is at least this."""
+    """An answer is correct when the part of the reward that is the verdict is at least this."""
     seed: int
     """Seed of the sampling."""
 
@@ -52,6 +52,8 @@ class Evaluation(Record):
     """What was asked."""
     prompts: tuple[str, ...]
     """Ids of the prompts: split, number and a digest of the text."""
+    tasks: tuple[str, ...]
+    """The task of each prompt, which is its part of a mixture."""
     difficulties: tuple[str, ...]
     """The difficulty group of each prompt."""
     decodings: dict[Decoding, Decoded]

@@ -22,5 +22,6 @@ class Tally(Record):
     """Answers in which the extractor finds an answer."""
     unjudged: tuple[NonNegativeInt, ...]
     """Answers whose judging failed."""
-    reward_parts: dict[str, tuple[float, ...]]
-    """Sum of each part of the reward over the answers that were judged."""
+    reward_parts: dict[str, tuple[float | None, ...]]
+    """Sum of each part of the reward over the answers that were judged; null where the task of the
+    prompt has no such part."""

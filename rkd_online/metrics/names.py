@@ -22,7 +22,7 @@ _TOKENS_PER_SECOND = "tokens/s"
 METRICS = {
     "reward/mean": Metric("reward", "Mean reward of the step's rollouts."),
     "reward/std": Metric("reward", "Standard deviation of those rewards."),
-    "reward/correct_share": Metric(_SHARE, "Rollouts that the verifier calls correct."),
+    "reward/correct_share": Metric(_SHARE, "Rollouts that the verdict calls correct."),
     "reward/no_signal_share": Metric(_SHARE, "Groups whose rewards are equal: no advantage."),
     "reward/failed_timeout": Metric(
         "rollouts", "Left out: a judgement took longer than judging.seconds."

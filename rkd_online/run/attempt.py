@@ -1,6 +1,9 @@
 """One attempt of a job, from its first weight version to its report."""
 
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -12,14 +15,16 @@ from rkd_online.run.checkpoints import CheckpointKeeper, named_checkpoints
 from rkd_online.run.evaluator import Evaluator
 from rkd_online.run.learners import LearnerRanks
 from rkd_online.run.loop import Roles, train
-from rkd_online.run.pools import GeneratorPool, ScorerPool
+from rkd_online.run.pools import GeneratorPool, Judge, job_scorers
 from rkd_online.run.prompts import PromptStream
 from rkd_online.run.records import RunFolder, write_whole
 from rkd_online.run.report import StepReporter, Worker
 from rkd_online.run.results import make_report
+from rkd_online.run.roles import Generator
 from rkd_online.run.setup import JobSetup
 from rkd_online.run.trace import TraceFile
 from rkd_online.run.workforce import Workforce
+from rkd_online.spec.job import JobSpec
 from rkd_online.types import Progress
 from rkd_online.weights.publisher import WeightPublisher
 
@@ -54,7 +59,8 @@ def checked_prompts(setup: JobSetup, resume_from: Path | None, sink: Sink) -> Pr
 async def run_attempt(attempt: Attempt) -> Report:
     """Measure the student, train it, measure student and teacher, write the report."""
     spec = attempt.setup.spec
-    policy, scorers = GeneratorPool(attempt.work.generators), ScorerPool(attempt.work.scorers)
+    policy = GeneratorPool(attempt.work.generators)
+    scorers = job_scorers(spec.courses, attempt.work.scorers)
     evaluator = Evaluator(
         attempt.setup, attempt.prompts, scorers, policy, attempt.folder.evaluations
     )
@@ -73,20 +79,9 @@ async def run_attempt(attempt: Attempt) -> Report:
     return _report(attempt, before, after, teacher)
 
 
-def _roles(
-    attempt: Attempt, policy: GeneratorPool, scorers: ScorerPool, evaluator: Evaluator
-) -> Roles:
+def _roles(attempt: Attempt, policy: GeneratorPool, scorers: Judge, evaluator: Evaluator) -> Roles:
     spec, work = attempt.setup.spec, attempt.work
     own = attempt.folder.attempt(attempt.setup.attempt)
-    workers: dict[str, Worker] = {
-        f"{role}:{index}": worker
-        for role, found in (
-            ("generator", work.generators),
-            ("scorer", work.scorers),
-            ("learner", work.learners),
-        )
-        for index, worker in enumerate(found)
-    }
     learner = LearnerRanks(work.learners)
     keeper = CheckpointKeeper(own.checkpoints, learner, spec.checkpoint, attempt.sink)
     sink = Sinks([keeper, attempt.sink])
@@ -104,8 +99,27 @@ def _roles(
         records=own,
         validation=evaluator,
         checkpoints=keeper,
-        reporter=StepReporter(workers, sink, TraceFile(own.trace), correct_at=spec.correct_at),
+        reporter=StepReporter(
+            _named(spec, work),
+            sink,
+            TraceFile(own.trace),
+            correct_at=spec.correct_at,
+            parts=[part.name for part in spec.parts] if spec.mixed else (),
+        ),
     )
+
+
+def _named(spec: JobSpec, work: Workforce) -> dict[str, Worker]:
+    """All workers by role and number; where there are several teachers scorers by theirs too."""
+    roles: dict[str, Sequence[Worker]] = {"generator": work.generators}
+    for course, scorers in zip(spec.courses, work.scorers, strict=True):
+        roles[f"scorer:{course.name}" if course.name else "scorer"] = scorers
+    roles["learner"] = work.learners
+    return {
+        f"{role}:{index}": worker
+        for role, found in roles.items()
+        for index, worker in enumerate(found)
+    }
 
 
 def _progress(checkpoint: Path | None) -> Progress:
@@ -126,15 +140,24 @@ async def _start(attempt: Attempt, roles: Roles) -> None:
 
 
 async def _measured_teacher(attempt: Attempt, evaluator: Evaluator) -> Evaluation | None:
-    """The teacher's engine takes the place of the policy's."""
-    teacher = attempt.setup.teacher
-    if teacher is None:
+    """A teacher's engine takes the place of the policy's; of several teachers each answers the
+    prompts of its own parts, one after the other."""
+    spec = attempt.setup.spec
+    if not spec.teachers:
         return None
     attempt.log("measuring the teacher")
     await attempt.work.close_generators()
-    generator = await attempt.work.start_generator(teacher)
+    engines = [partial(_teacher_engine, attempt, field) for field in spec.teachers]
+    return await evaluator.measured_in_turn(
+        "teacher", list(zip(spec.courses, engines, strict=True))
+    )
+
+
+@asynccontextmanager
+async def _teacher_engine(attempt: Attempt, field: str) -> AsyncIterator[Generator]:
+    generator = await attempt.work.start_generator(attempt.setup.teachers[field])
     try:
-        return await evaluator.measured("teacher", generator)
+        yield generator
     finally:
         await generator.close()
 

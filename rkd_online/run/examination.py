@@ -1,14 +1,14 @@
 """One model asked held-out prompts, and its answers measured."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeAlias
 
 from rkd_online.evaluation.count import count
 from rkd_online.evaluation.evaluate import Answered, Answers, evaluate
 from rkd_online.evaluation.measure import measure
-from rkd_online.evaluation.reading import Reader
+from rkd_online.evaluation.reading import Reader, Reading
 from rkd_online.evaluation.record import Asked, Decoded, Evaluation
 from rkd_online.evaluation.requests import evaluation_requests
 from rkd_online.generation.seeds import sample_seed
@@ -17,9 +17,9 @@ from rkd_online.run.pools import Judge
 from rkd_online.run.setup import JobSetup
 from rkd_online.spec.decoding import Decoding
 from rkd_online.spec.job import JobSpec
-from rkd_online.spec.task import Extractor, VerifierReward
+from rkd_online.spec.task import extractor_of
 from rkd_online.tasks.extract import extract
-from rkd_online.types import PromptItem
+from rkd_online.types import PromptItem, TokenIds
 
 Watch: TypeAlias = Callable[[Decoding, int, int], object]
 """Hears how many prompts a model has answered by a decoding, and how many there are."""
@@ -31,11 +31,13 @@ class Examination:
     def __init__(self, setup: JobSetup, judge: Judge) -> None:
         self._setup = setup
         self._judge = judge
-        self._read = Reader(
-            decoder(load_tokenizer(setup.policy)),
-            partial(extract, _extractor(setup.spec)),
-            setup.end_token_ids,
-        )
+        decode = decoder(load_tokenizer(setup.policy))
+        self._readers = {
+            part.name: Reader(
+                decode, partial(extract, extractor_of(part.rewards)), setup.end_token_ids
+            )
+            for part in setup.spec.parts
+        }
 
     async def evaluation(
         self,
@@ -48,15 +50,40 @@ class Examination:
         watch: Watch = lambda decoding, answered, prompts: None,
     ) -> Evaluation:
         """The model, under that name, on all prompts by every decoding."""
-        found = {}
-        for decoding in decodings:
-            answered = await self._answered(prompts, answers, decoding, samples, watch)
-            # Texts are read and intervals drawn for seconds where answers are many and long.
-            found[decoding] = await asyncio.to_thread(self._decoded, answered)
+        answered = await self.answered(
+            prompts, answers, decodings=decodings, samples=samples, watch=watch
+        )
+        return await self.measured(model, prompts, answered)
+
+    async def answered(
+        self,
+        prompts: Sequence[PromptItem],
+        answers: Answers,
+        *,
+        decodings: Sequence[Decoding],
+        samples: int,
+        watch: Watch = lambda decoding, answered, prompts: None,
+    ) -> dict[Decoding, Answered]:
+        """What a model answers to all prompts by every decoding, judged."""
+        return {
+            decoding: await self._answered(prompts, answers, decoding, samples, watch)
+            for decoding in decodings
+        }
+
+    async def measured(
+        self, model: str, prompts: Sequence[PromptItem], answered: Mapping[Decoding, Answered]
+    ) -> Evaluation:
+        """The answers to all prompts as those of a model of that name."""
+        # Texts are read and intervals drawn for seconds where answers are many and long.
+        found = {
+            decoding: await asyncio.to_thread(self._decoded, one)
+            for decoding, one in answered.items()
+        }
         return Evaluation(
             model=model,
             asked=_asked(self._setup.spec, prompts),
             prompts=tuple(prompt.id for prompt in prompts),
+            tasks=tuple(prompt.task for prompt in prompts),
             difficulties=tuple(prompt.difficulty for prompt in prompts),
             decodings=found,
         )
@@ -92,6 +119,7 @@ class Examination:
         tally = count(groups, self._read, correct_at=self._setup.spec.correct_at)
         measurement = measure(
             tally,
+            [group.prompt.task for group in groups],
             [group.prompt.difficulty for group in groups],
             [len(rollout.completion_ids) for rollout in rollouts],
             seconds=answered.seconds,
@@ -101,19 +129,19 @@ class Examination:
             weight_version=max(versions, default=0), measurement=measurement, tally=tally
         )
 
-
-def _extractor(spec: JobSpec) -> Extractor:
-    """Where the job's verifier looks for the answer."""
-    return next(one.extractor for one in spec.rewards if isinstance(one, VerifierReward))
+    def _read(self, task: str, completion_ids: TokenIds) -> Reading:
+        """A completion as the verifier of its task reads it."""
+        return self._readers[self._setup.spec.part(task).name](completion_ids)
 
 
 def _asked(spec: JobSpec, prompts: Sequence[PromptItem]) -> Asked:
+    tasks = list(dict.fromkeys(prompt.task for prompt in prompts))
     return Asked(
-        task=prompts[0].task,
+        task=" + ".join(tasks),
         split=prompts[0].split,
         prompt=spec.prompt,
         max_new_tokens=spec.rollout.max_new_tokens,
-        extractor=_extractor(spec),
+        extractors={task: extractor_of(spec.part(task).rewards) for task in tasks},
         correct_at=spec.correct_at,
         seed=spec.seed,
     )

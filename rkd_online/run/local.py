@@ -1,6 +1,7 @@
 """All workers in this process, without Ray."""
 
 from contextlib import AsyncExitStack
+from itertools import chain
 from pathlib import Path
 
 from rkd_online.inference.environment import prepare_engine_process
@@ -16,13 +17,13 @@ from rkd_online.types import ALONE
 
 
 class LocalWorkforce:
-    """One generator, the scorer and the learner, as plain objects."""
+    """One generator, a scorer for each course and the learner, as plain objects."""
 
     def __init__(self, setup: JobSetup) -> None:
         prepare_engine_process(setup.spec.resources.device)
         self._setup = setup
         self.generators = [build_generator(setup, setup.policy)]
-        self.scorers = [build_scorer(setup)]
+        self.scorers = [[build_scorer(setup, course)] for course in setup.spec.courses]
         self.learners = [build_learner(setup, ALONE)]
 
     async def ready(self) -> None:
@@ -45,6 +46,6 @@ class LocalWorkforce:
         async with AsyncExitStack() as closing:
             for learner in self.learners:
                 closing.push_async_callback(learner.close)
-            for scorer in self.scorers:
+            for scorer in chain.from_iterable(self.scorers):
                 closing.push_async_callback(scorer.close)
             closing.push_async_callback(self.close_generators)

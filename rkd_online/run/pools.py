@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol
 
+from rkd_online.spec.mixture import Course
 from rkd_online.types import RolloutGroup, SamplingRequest, ScoredGroup
 
 
@@ -156,6 +157,34 @@ class ScorerPool:
                 yield self._scorers[worker]
         finally:
             self._load.remove(worker, tokens)
+
+
+class CourseScorers:
+    """Hands each group to the scorers that have its task's teacher."""
+
+    def __init__(self, courses: Sequence[Course], scorers: Sequence[Sequence[Judge]]) -> None:
+        """``scorers`` are those of each course."""
+        self._pools = {
+            part.name: pool
+            for course, own in zip(courses, scorers, strict=True)
+            for pool in [ScorerPool(own)]
+            for part in course.parts
+        }
+
+    async def score(self, group: RolloutGroup) -> ScoredGroup:
+        """Rewards and teacher log-probs."""
+        return await self._pools[group.prompt.task].score(group)
+
+    async def reward(self, group: RolloutGroup) -> ScoredGroup:
+        """Rewards alone."""
+        return await self._pools[group.prompt.task].reward(group)
+
+
+def job_scorers(courses: Sequence[Course], scorers: Sequence[Sequence[Judge]]) -> Judge:
+    """All scorers of a job behind one face; ``scorers`` are those of each course."""
+    if len(courses) == 1:
+        return ScorerPool(scorers[0])
+    return CourseScorers(courses, scorers)
 
 
 def sampling_tokens(request: SamplingRequest) -> int:

@@ -1,4 +1,4 @@
-"""The start of an attempt: both models found and compared, once, for all workers."""
+"""The start of an attempt: all models found and compared, once, for all workers."""
 
 from pathlib import Path
 
@@ -13,22 +13,19 @@ from rkd_online.weights.transfer import Transfer
 
 
 def prepare(run: Path, attempt: int, spec: JobSpec, transfer: Transfer) -> JobSetup:
-    """Find both models, compare their tokenizers as transformers loads them, fix the probe.
+    """Find all models, compare their tokenizers as transformers loads them, fix the probe.
 
     ``transfer`` is the way of the weights from the learner to the generators. Raises SpecError or
     ModelError for whatever does not fit, before any worker starts.
     """
     check_spec(spec)
-    policy = resolve_for_run(spec.policy.model)
-    folders = {"policy": policy}
-    if spec.teacher is not None:
-        folders["teacher"] = resolve_for_run(spec.teacher.model)
+    folders = {role: resolve_for_run(model) for role, model in references(spec).items()}
     if any(map(is_hub_reference, references(spec).values())):
         check_models(spec, folders)
-    models = list(folders.values())
+    policy, *teachers = models = list(folders.values())
     tokenizers = [load_tokenizer(model) for model in models]
-    if len(models) == 2:
-        check_same_tokenizer(*tokenizers, chat=spec.prompt.type == "chat")
+    for tokenizer in tokenizers[1:]:
+        check_same_tokenizer(tokenizers[0], tokenizer, chat=spec.prompt.type == "chat")
     longest = spec.rollout.max_prompt_tokens + spec.rollout.max_new_tokens
     context = min(longest, *(context_length(model) for model in models))
     ends = {
@@ -41,7 +38,7 @@ def prepare(run: Path, attempt: int, spec: JobSpec, transfer: Transfer) -> JobSe
         attempt=attempt,
         spec=spec,
         policy=policy,
-        teacher=folders.get("teacher"),
+        teachers=dict(zip(spec.teachers, teachers, strict=True)),
         end_token_ids=tuple(sorted(ends)),
         context_length=context,
         probe_ids=probe_ids(vocabulary_size(policy), context),

@@ -8,7 +8,8 @@ from rkd_online.models.tokenizer import load_tokenizer
 from rkd_online.run.setup import JobSetup
 from rkd_online.tasks.base import Message
 from rkd_online.tasks.build import build_task
-from rkd_online.tasks.order import training_order
+from rkd_online.tasks.mixture import part_sizes
+from rkd_online.tasks.order import first_prompts, job_order
 from rkd_online.tasks.prompts import PromptRenderer
 from rkd_online.types import Progress, PromptItem, SamplingRequest, Split
 
@@ -20,16 +21,15 @@ class PromptStream:
         spec = setup.spec
         self._spec = spec
         self._task = build_task(spec.task)
-        self._order = training_order(
-            spec.task,
-            self._task.size("train"),
+        self._order = job_order(
+            spec.parts,
+            part_sizes(self._task, "train"),
             seed=spec.seed,
             groups=spec.steps * spec.rollout.prompts_per_step,
         )
         self._renderer = PromptRenderer(
             load_tokenizer(setup.policy),
             spec.prompt,
-            task=self._task.name,
             context=setup.context_length,
             max_new_tokens=spec.rollout.max_new_tokens,
         )
@@ -65,11 +65,12 @@ class PromptStream:
         return sum(map(len, asked.values()))
 
     def held_out(self, split: Split, count: int) -> list[PromptItem]:
-        """The first ``count`` prompts of a split, or all of it where it is smaller."""
+        """The first ``count`` prompts of a split, or all of it where it is smaller; of a mixture
+        each part's first ones, by its weight."""
         return [self._item(split, index) for index in self._first(split, count)]
 
-    def _first(self, split: Split, count: int) -> range:
-        return range(min(count, self._task.size(split)))
+    def _first(self, split: Split, count: int) -> list[int]:
+        return first_prompts(self._spec.parts, part_sizes(self._task, split), count)
 
     def _item(self, split: Split, index: int) -> PromptItem:
         return self._renderer.render(self._task.problem(split, index))

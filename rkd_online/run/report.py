@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
-from rkd_online.batching.statistics import batch_metrics
+from rkd_online.batching.statistics import batch_metrics, part_metrics
 from rkd_online.metrics.busy import BusySpan, WorkLog, covered_seconds, this_process
 from rkd_online.metrics.sinks import Sink
 from rkd_online.metrics.trace_steps import LOOP
@@ -37,13 +37,20 @@ class StepReporter:
     """Makes each step's report and hands it on."""
 
     def __init__(
-        self, workers: Mapping[str, Worker], sink: Sink, trace: Trace, *, correct_at: float
+        self,
+        workers: Mapping[str, Worker],
+        sink: Sink,
+        trace: Trace,
+        *,
+        correct_at: float,
+        parts: Sequence[str] = (),
     ) -> None:
-        """``workers`` are by name, such as ``generator:0``."""
+        """``workers`` are by name, such as ``generator:0``, ``parts`` those of a mixture."""
         self._workers = workers
         self._sink = sink
         self._trace = trace
         self._correct_at = correct_at
+        self._parts = parts
         self._cpu = CoreSeconds()
         self._early: dict[str, tuple[BusySpan, ...]] = {}
 
@@ -70,6 +77,7 @@ class StepReporter:
         whole = (
             metrics
             | batch_metrics(groups, correct_at=self._correct_at)
+            | part_metrics(groups, self._parts, correct_at=self._correct_at)
             | throughput(groups, busy, clock.started, ended)
             | idle_shares(work, clock.started, ended)
             | {"loop/share": 1 - covered_seconds(busy, clock.started, ended) / seconds}
@@ -130,9 +138,12 @@ def idle_shares(
     work: Mapping[str, Sequence[BusySpan]], start: float, end: float
 ) -> dict[str, float]:
     """Share of the step from ``start`` to ``end`` in which a role did nothing, mean over its
-    workers, which are named ``role:index``."""
+    workers, which are named ``role:index``; of a role with names, ``role:name:index``, also the
+    mean of each name."""
     shares: dict[str, list[float]] = {}
-    for name, spans in work.items():
+    for worker, spans in work.items():
         idle = 1 - covered_seconds(spans, start, end) / (end - start)
-        shares.setdefault(name.partition(":")[0], []).append(idle)
-    return {f"idle/{role}_share": sum(found) / len(found) for role, found in shares.items()}
+        role, *names, _ = worker.split(":")
+        for metric in (f"idle/{role}_share", *(f"idle/{role}_share/{name}" for name in names)):
+            shares.setdefault(metric, []).append(idle)
+    return {metric: sum(found) / len(found) for metric, found in shares.items()}

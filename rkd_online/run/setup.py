@@ -23,7 +23,8 @@ class JobSetup:
     attempt: int
     spec: JobSpec
     policy: Path
-    teacher: Path | None
+    teachers: dict[str, Path]
+    """By the fields of ``spec.teachers``."""
     end_token_ids: tuple[int, ...]
     context_length: int
     """Longest sequence of the job, in tokens: what it asks for, or what its models take."""
@@ -32,7 +33,7 @@ class JobSetup:
     transfer: Transfer
 
     def generator_settings(self, model: Path) -> EngineSettings:
-        """An engine that samples ``model``, the policy or the teacher."""
+        """An engine that samples ``model``, the policy or a teacher."""
         generator = self.spec.resources.generator
         return self._engine(
             model,
@@ -42,7 +43,7 @@ class JobSetup:
         )
 
     def teacher_settings(self, model: Path, scorer: VllmScorer) -> EngineSettings:
-        """An engine that scores with the teacher."""
+        """An engine that scores with a teacher."""
         return self._engine(
             model,
             precision=self.spec.precision.scorer,

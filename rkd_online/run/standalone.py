@@ -23,7 +23,8 @@ def evaluate_model(spec: JobSpec, name: str, split: Split, watch: Watch) -> Eval
 async def _evaluate(spec: JobSpec, name: str, split: Split, watch: Watch) -> Evaluation:
     setup = prepare(Path(name), ATTEMPT, spec, "file")
     prompts = PromptStream(setup).held_out(split, spec.evaluation.prompts)
-    scorer = build_scorer(setup)
+    (course,) = spec.courses
+    scorer = build_scorer(setup, course)
     try:
         generator = build_generator(setup, setup.policy)
         try:

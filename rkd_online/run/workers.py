@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rkd_online.run.setup import JobSetup
+from rkd_online.spec.job import JobSpec
+from rkd_online.spec.mixture import Course
 from rkd_online.types import LearnerRank
 
 if TYPE_CHECKING:
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
     from rkd_online.learning.role import LearnerRole
     from rkd_online.scoring.scorer import GroupScorer
     from rkd_online.scoring.teacher import Teacher
+    from rkd_online.tasks.rewards import Rewards
 
 
 def import_generator() -> None:
@@ -31,46 +34,56 @@ def import_learner() -> None:
 
 
 def build_generator(setup: JobSetup, model: Path) -> "PolicyGenerator":
-    """A generator that samples ``model``: the policy, or the teacher for its evaluation."""
+    """A generator that samples ``model``: the policy, or a teacher for its evaluation."""
     from rkd_online.generation.generator import PolicyGenerator
 
     return PolicyGenerator(setup.generator_settings(model), setup.probe_ids)
 
 
-def build_scorer(setup: JobSetup) -> "GroupScorer":
-    """The scorer, with the job's teacher if it has one."""
+def build_scorer(setup: JobSetup, course: Course) -> "GroupScorer":
+    """The scorer of a course, with its teacher if it has one."""
     from rkd_online.models.tokenizer import decoder, load_tokenizer
     from rkd_online.scoring.scorer import GroupScorer
     from rkd_online.tasks.build import build_task
+
+    return GroupScorer(
+        task=build_task(setup.spec.task),
+        rewards=_rewards(setup.spec, course),
+        decode=decoder(load_tokenizer(setup.policy)),
+        end_token_ids=setup.end_token_ids,
+        teacher=_teacher(setup, course),
+    )
+
+
+def _rewards(spec: JobSpec, course: Course) -> "Rewards":
+    """Of each part of the course its own; what can hang or crash has a process for each part."""
+    from rkd_online.tasks.mixture import MixedRewards
     from rkd_online.tasks.rewards import build_rewards
 
-    spec = setup.spec
-    return GroupScorer(
-        task=build_task(spec.task),
-        rewards=build_rewards(
-            spec.rewards,
-            spec.task,
+    found = {
+        part.name: build_rewards(
+            part.rewards,
+            part.task,
             judging=spec.judging,
             correct_at=spec.correct_at,
             longest=spec.rollout.max_new_tokens,
             start_seconds=spec.resources.timeout_seconds,
-        ),
-        decode=decoder(load_tokenizer(setup.policy)),
-        end_token_ids=setup.end_token_ids,
-        teacher=_teacher(setup),
-    )
+        )
+        for part in course.parts
+    }
+    return MixedRewards(found) if spec.mixed else found[""]
 
 
-def _teacher(setup: JobSetup) -> "Teacher | None":
+def _teacher(setup: JobSetup, course: Course) -> "Teacher | None":
     from rkd_online.scoring.teacher import TransformersTeacher, VllmTeacher
 
-    if setup.spec.teacher is None or setup.teacher is None:
+    if course.teacher is None:
         return None
-    scorer = setup.spec.teacher.scorer
+    model, scorer = setup.teachers[course.field], course.teacher.scorer
     if scorer.type == "vllm":
-        return VllmTeacher(setup.teacher_settings(setup.teacher, scorer))
+        return VllmTeacher(setup.teacher_settings(model, scorer))
     return TransformersTeacher(
-        setup.teacher,
+        model,
         temperature=setup.spec.rollout.temperature,
         device=setup.spec.resources.device,
         threads=setup.spec.resources.scorer.threads,

@@ -16,8 +16,8 @@ class Workforce(Protocol):
         ...
 
     @property
-    def scorers(self) -> Sequence[Scorer]:
-        """The teachers and the rewards."""
+    def scorers(self) -> Sequence[Sequence[Scorer]]:
+        """Of each course of the job those with its teacher and its parts' rewards."""
         ...
 
     @property
@@ -30,7 +30,8 @@ class Workforce(Protocol):
         ...
 
     async def start_generator(self, model: Path) -> Generator:
-        """A generator for another model than the policy; the caller closes it."""
+        """A generator for another model than the policy, in the place of any other; the caller
+        closes it."""
         ...
 
     async def close(self) -> None:

@@ -2,13 +2,12 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from rkd_online.metrics.busy import BusyClock, WorkLog
 from rkd_online.scoring.teacher import Teacher
-from rkd_online.tasks.base import Completion, Failure, Problem, TaskSource
+from rkd_online.tasks.base import Completion, Failure, TaskSource
 from rkd_online.tasks.prompts import problem_of
-from rkd_online.tasks.rewards import RewardParts
+from rkd_online.tasks.rewards import RewardParts, Rewards
 from rkd_online.types import (
     Logprobs,
     Rollout,
@@ -18,20 +17,6 @@ from rkd_online.types import (
     TokenIds,
     UnjudgedRollout,
 )
-
-
-class Rewards(Protocol):
-    """Whatever rewards the completions of a problem."""
-
-    async def __call__(
-        self, problem: Problem, completions: Sequence[Completion]
-    ) -> list[RewardParts | Failure]:
-        """The reward of each, or why it has none."""
-        ...
-
-    def close(self) -> None:
-        """Release what it holds."""
-        ...
 
 
 class GroupScorer:

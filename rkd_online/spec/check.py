@@ -37,7 +37,7 @@ def check_spec(spec: JobSpec) -> None:
 
 
 def check_models(spec: JobSpec, folders: Mapping[str, Path]) -> None:
-    """Raise the same for models in the given folders, ``policy`` and ``teacher``."""
+    """Raise the same for models in the given folders, by the names of ``references``."""
     _refuse(list(_model_problems(spec, folders)))
 
 
@@ -47,9 +47,9 @@ def _refuse(problems: Sequence[str]) -> None:
 
 
 def references(spec: JobSpec) -> dict[str, str]:
-    """The models that a job names, by role."""
-    teacher = {} if spec.teacher is None else {"teacher": spec.teacher.model}
-    return {"policy": spec.policy.model} | teacher
+    """The models that a job names: ``policy``, and each teacher by its field."""
+    teachers = {field: teacher.model for field, teacher in spec.teachers.items()}
+    return {"policy": spec.policy.model} | teachers
 
 
 def _model_problems(spec: JobSpec, folders: Mapping[str, Path]) -> Iterator[str]:
@@ -69,12 +69,13 @@ def _model_problems(spec: JobSpec, folders: Mapping[str, Path]) -> Iterator[str]
             tokenizers[role] = tokenizer
     if models.keys() == references(spec).keys():
         yield from _micro_batch_problems(spec, models)
-    if len(models) == 2:
-        yield from _embedding_problems(models, tokenizers)
+    if "policy" in models:
+        for role in (role for role in models if role != "policy"):
+            yield from _embedding_problems(role, models, tokenizers)
     if "policy" in tokenizers:
         yield from _template_problems(spec.prompt, tokenizers["policy"])
-    if len(tokenizers) == 2:
-        yield from _tokenizer_problems(spec, tokenizers["policy"], tokenizers["teacher"])
+        for role in (role for role in tokenizers if role != "policy"):
+            yield from _tokenizer_problems(spec, role, tokenizers)
 
 
 def _context_problems(spec: JobSpec, role: str, model: ModelFiles) -> Iterator[str]:
@@ -107,8 +108,9 @@ def _engines(spec: JobSpec, role: str) -> list[tuple[int, int]]:
     """Bytes of a number in the caches that hold a model, and GPUs that it is split over: the
     teacher is measured by a generator, and with the vllm scorer it has an engine of its own."""
     engines = [(BYTES[spec.precision.generator], spec.resources.generator.tensor_parallel)]
-    if role == "teacher" and spec.teacher is not None and spec.teacher.scorer.type == "vllm":
-        engines.append((BYTES[spec.precision.scorer], spec.teacher.scorer.tensor_parallel))
+    teacher = spec.teachers.get(role)
+    if teacher is not None and teacher.scorer.type == "vllm":
+        engines.append((BYTES[spec.precision.scorer], teacher.scorer.tensor_parallel))
     return engines
 
 
@@ -130,15 +132,16 @@ def _micro_batch_problems(spec: JobSpec, models: Mapping[str, ModelFiles]) -> It
 
 
 def _embedding_problems(
-    models: Mapping[str, ModelFiles], tokenizers: Mapping[str, TokenizerFiles]
+    teacher: str, models: Mapping[str, ModelFiles], tokenizers: Mapping[str, TokenizerFiles]
 ) -> Iterator[str]:
     """The policy can sample any of its rows, those that no token has included."""
-    rows, known = models["policy"].vocabulary_size, models["teacher"].vocabulary_size
-    if rows > known >= max((one.size for one in tokenizers.values()), default=0):
+    rows, known = models["policy"].vocabulary_size, models[teacher].vocabulary_size
+    sizes = [one.size for role, one in tokenizers.items() if role in ("policy", teacher)]
+    if rows > known >= max(sizes, default=0):
         yield (
-            f"policy.model: its embedding (vocab_size) has {rows} rows, the teacher's {known}: the "
-            f"teacher cannot score ids from {known} on; cut the policy's embedding to {known} rows "
-            "or fewer (transformers' resize_token_embeddings)"
+            f"policy.model: its embedding (vocab_size) has {rows} rows, the {teacher}'s {known}: "
+            f"the {teacher} cannot score ids from {known} on; cut the policy's embedding to "
+            f"{known} rows or fewer (transformers' resize_token_embeddings)"
         )
 
 
@@ -161,8 +164,8 @@ def _template_problems(prompt: Prompt, tokenizer: TokenizerFiles) -> Iterator[st
 
 
 def _tokenizer_problems(
-    spec: JobSpec, policy: TokenizerFiles, teacher: TokenizerFiles
+    spec: JobSpec, teacher: str, tokenizers: Mapping[str, TokenizerFiles]
 ) -> Iterator[str]:
     chat = isinstance(spec.prompt, ChatPrompt)
-    for difference in differences(policy, teacher, chat=chat):
-        yield f"teacher.model: its tokenizer is not the policy's: {difference}"
+    for difference in differences(tokenizers["policy"], tokenizers[teacher], chat=chat):
+        yield f"{teacher}.model: its tokenizer is not the policy's: {difference}"

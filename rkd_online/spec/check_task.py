@@ -1,32 +1,40 @@
 """What can be known of a job's task and rewards before they are built."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 from rkd_online.spec.curriculum import empty_stages
+from rkd_online.spec.deal import Deal
 from rkd_online.spec.installed import GROUP, installed_rewards
 from rkd_online.spec.invalid import suggestion
 from rkd_online.spec.job import JobSpec
 from rkd_online.spec.levels import empty_levels
+from rkd_online.spec.mixture import AnyTask, MixtureTask, Part
 from rkd_online.spec.reasoning_gym import reasoning_gym_problems
 from rkd_online.spec.task import (
     FileTask,
     InstalledReward,
     OverlongReward,
     ReasoningGymTask,
-    Task,
+    Reward,
     part_name,
 )
 
 FILE_SUFFIXES: Final = frozenset({".jsonl", ".parquet"})
 
 
-def task_problems(task: Task) -> list[str]:
+def task_problems(task: AnyTask) -> list[str]:
     """One line for each thing that is wrong with a task, each starting with its field."""
+    if isinstance(task, MixtureTask):
+        return [
+            f"task.parts.{number}.{line}"
+            for number, part in enumerate(task.parts)
+            for line in task_problems(part.task)
+        ]
     if isinstance(task, FileTask):
         files = [line for split in ("train", "validation", "test") for line in _file(task, split)]
         return [*files, *_matching(task)]
@@ -36,32 +44,64 @@ def task_problems(task: Task) -> list[str]:
 
 
 def reward_problems(spec: JobSpec) -> list[str]:
-    """The same of a job's rewards, and of the stages of its curriculum."""
-    found = list(_stages(spec))
+    """The same of a job's rewards, and of what it has too few groups or prompts for."""
+    lists = spec.reward_lists().items()
+    found = [line for field, rewards in lists for line in _rewards(spec, field, rewards)]
+    return [*_stages(spec), *_prompts(spec), *found]
+
+
+def _rewards(spec: JobSpec, field: str, rewards: Sequence[Reward]) -> Iterator[str]:
     seen: dict[str, int] = {}
-    for number, reward in enumerate(spec.rewards):
-        field, name = f"rewards.{number}", part_name(reward)
+    longest = spec.rollout.max_new_tokens
+    for number, reward in enumerate(rewards):
+        here, name = f"{field}.{number}", part_name(reward)
         if seen.setdefault(name, number) != number:
-            found.append(
-                f"{field}: its part would be recorded as {name!r}, as that of "
-                f"rewards.{seen[name]} is: leave one of them out"
+            yield (
+                f"{here}: its part would be recorded as {name!r}, as that of "
+                f"{field}.{seen[name]} is: leave one of them out"
             )
         if isinstance(reward, InstalledReward):
-            found += _installed(f"{field}.name", name)
-        longest = spec.rollout.max_new_tokens
+            yield from _installed(f"{here}.name", name)
         if isinstance(reward, OverlongReward) and reward.soft_tokens > longest:
-            found.append(
-                f"{field}.soft_tokens: {reward.soft_tokens} is above rollout.max_new_tokens "
+            yield (
+                f"{here}.soft_tokens: {reward.soft_tokens} is above rollout.max_new_tokens "
                 f"{longest}: lower it"
             )
-    return found
 
 
 def _stages(spec: JobSpec) -> Iterator[str]:
-    """Stages of a curriculum that the job has too few groups for."""
-    if isinstance(spec.task, ReasoningGymTask) and spec.task.curriculum:
-        groups = spec.steps * spec.rollout.prompts_per_step
-        yield from empty_stages("steps", "groups", groups, spec.task.curriculum)
+    """Parts of a mixture, and stages of a curriculum, that the job has too few groups for."""
+    groups = spec.steps * spec.rollout.prompts_per_step
+    yield from _without("steps", f"{groups} groups", groups, spec.parts)
+    for part, own in zip(spec.parts, _dealt(spec.parts, groups), strict=True):
+        if isinstance(part.task, ReasoningGymTask) and part.task.curriculum and own:
+            what, task = f"groups of {part.name}" if part.name else "groups", f"{part.path}task"
+            yield from empty_stages("steps", what, own, part.task.curriculum, task)
+
+
+def _prompts(spec: JobSpec) -> Iterator[str]:
+    """Parts of a mixture that nothing would be measured of."""
+    asked = spec.evaluation
+    counts = {"evaluation.prompts": asked.prompts}
+    if asked.every:
+        counts["evaluation.every_prompts"] = asked.every_prompts
+    for field, count in counts.items():
+        yield from _without(field, f"{count} prompts", count, spec.parts)
+
+
+def _without(field: str, what: str, total: int, parts: Sequence[Part]) -> Iterator[str]:
+    whole = sum(part.weight for part in parts)
+    for part, own in zip(parts, _dealt(parts, total), strict=True):
+        if own == 0:
+            yield (
+                f"{field}: {what} leave none for {part.name}, whose weight ({part.path}weight) is "
+                f"{part.weight:g} of {whole:g}: raise one of them"
+            )
+
+
+def _dealt(parts: Sequence[Part], total: int) -> list[int]:
+    """How many of ``total`` things each part gets."""
+    return Deal([part.weight for part in parts]).counts(total)
 
 
 def _installed(field: str, name: str) -> Iterator[str]:

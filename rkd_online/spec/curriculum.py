@@ -57,16 +57,16 @@ def curriculum_problems(task: ReasoningGymTask) -> Iterator[str]:
 
 
 def empty_stages(
-    field: str, what: str, total: int, stages: Sequence[CurriculumStage]
+    field: str, what: str, total: int, stages: Sequence[CurriculumStage], task: str = "task"
 ) -> Iterator[str]:
-    """One line for each stage that gets nothing of ``total`` things."""
+    """One line for each stage of the field ``task`` that gets nothing of ``total`` things."""
     edges = [0, *stage_edges(total, stages)]
     for number in range(len(stages)):
         if edges[number] == edges[number + 1]:
             yield (
-                f"{field}: {total} {what} leave none for task.curriculum.{number}, whose share is "
-                f"{stages[number].share:g} of {sum(stage.share for stage in stages):g}: raise one "
-                "of them"
+                f"{field}: {total} {what} leave none for {task}.curriculum.{number}, whose share "
+                f"is {stages[number].share:g} of {sum(stage.share for stage in stages):g}: raise "
+                "one of them"
             )
 
 

@@ -7,6 +7,16 @@ from pydantic import Field, PositiveInt, StringConstraints, model_validator
 
 from rkd_online.spec.algorithm import REWARD_DRIVEN, TEACHER_METHODS, Algorithm
 from rkd_online.spec.base import SpecModel
+from rkd_online.spec.mixture import (
+    AnyTask,
+    Course,
+    MixtureTask,
+    Part,
+    courses_of,
+    mixture_problem,
+    parts_of,
+    teacher_problem,
+)
 from rkd_online.spec.phases import Phase, phase_problem
 from rkd_online.spec.precision import PrecisionSpec
 from rkd_online.spec.preset import KEY as PRESET
@@ -17,8 +27,8 @@ from rkd_online.spec.task import (
     JudgingSpec,
     Prompt,
     Reward,
-    Task,
     VerifierReward,
+    verdicts,
 )
 from rkd_online.spec.training import CheckpointSpec, EvaluationSpec, OptimizerSpec, RolloutSpec
 
@@ -36,14 +46,14 @@ class JobSpec(SpecModel):
     """The model that is trained."""
     teacher: TeacherSpec | None = None
     """The model that guides it; needed by every algorithm that uses a teacher."""
-    task: Task
+    task: AnyTask
     """Where prompts and reference answers come from."""
     prompt: Prompt = ChatPrompt()
     """How a problem becomes a prompt."""
     rewards: Annotated[tuple[Reward, ...], Field(min_length=1)] = (VerifierReward(),)
     """Parts of the reward; their weighted sum is what the policy maximizes."""
     correct_at: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """A rollout is correct when the verifier's part is at least this."""
+    """A rollout is correct when the part that is the verdict is at least this."""
     judging: JudgingSpec = JudgingSpec()
     """Limits of what could hang or crash while it judges."""
     algorithm: Algorithm | None = None
@@ -77,6 +87,36 @@ class JobSpec(SpecModel):
         """The phases of the job; of one with a single algorithm the one that lasts as long."""
         return self.phases if self.algorithm is None else (Phase(algorithm=self.algorithm),)
 
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The tasks of the job with what holds for each; one where it has no mixture."""
+        return parts_of(self.task, self.rewards, self.teacher)
+
+    @property
+    def courses(self) -> tuple[Course, ...]:
+        """The teachers of the job, each with its parts; one without a teacher where it has none."""
+        return courses_of(self.parts, self.teacher)
+
+    @property
+    def teachers(self) -> dict[str, TeacherSpec]:
+        """Every teacher of the job once, by the field that names it first."""
+        return {one.field: one.teacher for one in self.courses if one.teacher is not None}
+
+    @property
+    def mixed(self) -> bool:
+        """Whether the task is a mixture, whose prompts carry the names of its parts."""
+        return isinstance(self.task, MixtureTask)
+
+    def part(self, task: str) -> Part:
+        """The part whose prompts carry this name of a task."""
+        return next(part for part in self.parts if not self.mixed or part.name == task)
+
+    def reward_lists(self) -> dict[str, tuple[Reward, ...]]:
+        """The rewards of the job, and those that parts of its task have of their own, by field."""
+        parts = self.task.parts if isinstance(self.task, MixtureTask) else ()
+        own = {f"task.parts.{n}.rewards": one.rewards for n, one in enumerate(parts) if one.rewards}
+        return {"rewards": self.rewards} | own
+
     def _algorithms(self) -> dict[str, Algorithm]:
         """Every algorithm of the job by its field."""
         if self.algorithm is not None:
@@ -96,7 +136,7 @@ class JobSpec(SpecModel):
             self.phases,
             steps=self.steps,
             validation_every=self.evaluation.every,
-            teacher=self.teacher is not None,
+            teacher=bool(self.teachers),
         )
         if problem is not None:
             raise ValueError(problem)
@@ -105,7 +145,7 @@ class JobSpec(SpecModel):
     @model_validator(mode="after")
     def _teacher_fits_algorithm(self) -> Self:
         for field, algorithm in self._algorithms().items():
-            if algorithm.type in TEACHER_METHODS and self.teacher is None:
+            if algorithm.type in TEACHER_METHODS and not self.teachers:
                 raise ValueError(
                     f"{field}.type {algorithm.type!r} needs a teacher: add teacher.model"
                 )
@@ -114,12 +154,13 @@ class JobSpec(SpecModel):
     @model_validator(mode="after")
     def _temperature_fits_scorer(self) -> Self:
         warm = self.rollout.temperature != 1.0
-        if warm and self.teacher is not None and self.teacher.scorer.type == "vllm":
-            raise ValueError(
-                f"rollout.temperature {self.rollout.temperature} does not fit teacher.scorer.type "
-                "'vllm', whose log-probs are always at temperature 1: set rollout.temperature 1.0 "
-                "or teacher.scorer.type 'transformers'"
-            )
+        for field, teacher in self.teachers.items():
+            if warm and teacher.scorer.type == "vllm":
+                raise ValueError(
+                    f"rollout.temperature {self.rollout.temperature} does not fit "
+                    f"{field}.scorer.type 'vllm', whose log-probs are always at temperature 1: set "
+                    f"rollout.temperature 1.0 or {field}.scorer.type 'transformers'"
+                )
         return self
 
     @model_validator(mode="after")
@@ -177,17 +218,18 @@ class JobSpec(SpecModel):
         device, roles = self.resources.device, ("generator", "learner", "scorer")
         gpus = {role: getattr(self.resources, role).gpus for role in roles}
         taken = [f"resources.{role}.gpus {count:g}" for role, count in gpus.items() if count]
-        engines = {"generator": self.resources.generator.tensor_parallel}
-        if self.teacher is not None and self.teacher.scorer.type == "vllm":
-            engines["scorer"] = self.teacher.scorer.tensor_parallel
-        for role, size in engines.items():
+        engines = [("generator", self.resources.generator.tensor_parallel)]
+        for teacher in self.teachers.values():
+            if teacher.scorer.type == "vllm":
+                engines.append(("scorer", teacher.scorer.tensor_parallel))
+        for role, size in engines:
             if size > 1 and gpus[role] != size:
                 raise ValueError(
                     f"tensor_parallel {size} of the {role} needs as many GPUs, found "
                     f"resources.{role}.gpus {gpus[role]:g}: set it to {size}, and "
                     "resources.device 'cuda'"
                 )
-        idle = "scorer" if self.teacher is None else None
+        idle = None if self.teachers else "scorer"
         missing = [f"resources.{role}.gpus" for role in roles if not gpus[role] and role != idle]
         if device == "cuda" and missing:
             raise ValueError(
@@ -201,17 +243,30 @@ class JobSpec(SpecModel):
         return self
 
     @model_validator(mode="after")
-    def _one_verifier(self) -> Self:
-        verifiers = sum(reward.type == "verifier" for reward in self.rewards)
-        if verifiers != 1:
-            raise ValueError(f"rewards need exactly one of type 'verifier', found {verifiers}")
+    def _parts_fit(self) -> Self:
+        problem = mixture_problem(self.task) or teacher_problem(self.task, self.teacher)
+        if problem is not None:
+            raise ValueError(problem)
+        return self
+
+    @model_validator(mode="after")
+    def _one_verdict(self) -> Self:
+        for field, rewards in self.reward_lists().items():
+            found = len(verdicts(rewards))
+            if found != 1:
+                raise ValueError(
+                    f"{field} need exactly one of type 'verifier', or of type 'installed' with "
+                    f"verdict true, found {found}"
+                )
         return self
 
     @model_validator(mode="after")
     def _terms_in_order(self) -> Self:
-        task = self.task
-        if task.type == "chain_sum" and task.min_terms > task.max_terms:
-            raise ValueError(
-                f"task.min_terms {task.min_terms} is above task.max_terms {task.max_terms}"
-            )
+        for part in self.parts:
+            task, field = part.task, f"{part.path}task"
+            if task.type == "chain_sum" and task.min_terms > task.max_terms:
+                raise ValueError(
+                    f"{field}.min_terms {task.min_terms} is above {field}.max_terms "
+                    f"{task.max_terms}"
+                )
         return self

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from rkd_online.errors import SpecError
 from rkd_online.spec.invalid import describe
 from rkd_online.spec.job import JobSpec
+from rkd_online.spec.mixture import AnyTask, MixtureTask, TaskPart
 from rkd_online.spec.references import anchor
 from rkd_online.spec.resources import PolicySpec, TeacherSpec
 from rkd_online.spec.task import FileTask
@@ -52,13 +53,26 @@ def _anchored(spec: JobSpec, folder: Path) -> JobSpec:
     changes: dict[str, object] = {"policy": _anchored_model(spec.policy, folder)}
     if spec.teacher is not None:
         changes["teacher"] = _anchored_model(spec.teacher, folder)
-    if isinstance(spec.task, FileTask):
-        changes["task"] = _anchored_files(spec.task, folder)
+    changes["task"] = _anchored_task(spec.task, folder)
     return spec.model_copy(update=changes)
 
 
 def _anchored_model(model: PolicySpec | TeacherSpec, folder: Path) -> PolicySpec | TeacherSpec:
     return model.model_copy(update={"model": anchor(model.model, folder)})
+
+
+def _anchored_task(task: AnyTask, folder: Path) -> AnyTask:
+    if isinstance(task, MixtureTask):
+        parts = tuple(_anchored_part(part, folder) for part in task.parts)
+        return task.model_copy(update={"parts": parts})
+    return _anchored_files(task, folder) if isinstance(task, FileTask) else task
+
+
+def _anchored_part(part: TaskPart, folder: Path) -> TaskPart:
+    changes: dict[str, object] = {"task": _anchored_task(part.task, folder)}
+    if part.teacher is not None:
+        changes["teacher"] = _anchored_model(part.teacher, folder)
+    return part.model_copy(update=changes)
 
 
 def _anchored_files(task: FileTask, folder: Path) -> FileTask:

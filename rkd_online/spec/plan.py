@@ -5,6 +5,7 @@ from typing import Final, assert_never
 
 from rkd_online.spec.decoding import DISTRIBUTIONS, answers_per_prompt
 from rkd_online.spec.job import JobSpec
+from rkd_online.spec.mixture import Course, Part
 from rkd_online.spec.model_files import BYTES, ModelFiles, read_model
 from rkd_online.spec.phases import JobEnd, Phase, PhaseEnd, PlateauEnd, StepEnd
 from rkd_online.spec.references import is_hub_reference, resolve_model
@@ -18,6 +19,7 @@ from rkd_online.spec.task import (
     LengthReward,
     OverlongReward,
     Reward,
+    Task,
     VerifierReward,
     part_name,
 )
@@ -40,11 +42,10 @@ def _sections(spec: JobSpec) -> Iterator[tuple[str, list[str]]]:
     if spec.phases:
         yield "phases", [_phase(phase) for phase in spec.phases]
     yield "policy", [_model(spec.policy.model)]
-    if spec.teacher is not None:
-        scorer = f"log-probs by {spec.teacher.scorer.type}"
-        yield "teacher", [f"{_model(spec.teacher.model)}, {scorer}"]
-    yield "task", [_task(spec), _prompt(spec)]
-    yield "reward", [" + ".join(map(_reward, spec.rewards))]
+    if spec.teachers:
+        yield "teacher", list(map(_teacher, spec.courses))
+    yield "task", [*map(_part, spec.parts), _prompt(spec)]
+    yield "reward", list(_rewards(spec))
     yield "each step", _step(spec)
     yield "optimizer", _optimizer(spec)
     yield "evaluation", _evaluation(spec)
@@ -94,8 +95,29 @@ def _count(parameters: int) -> str:
     return str(parameters)
 
 
-def _task(spec: JobSpec) -> str:
-    task = spec.task
+def _teacher(course: Course) -> str:
+    assert course.teacher is not None
+    words = f"{_model(course.teacher.model)}, log-probs by {course.teacher.scorer.type}"
+    return f"{words} ({', '.join(part.name for part in course.parts)})" if course.name else words
+
+
+def _part(part: Part) -> str:
+    """A task, led by its name and weight where it is one of a mixture."""
+    words = _task(part.task)
+    return f"{part.name}, weight {part.weight:g}: {words}" if part.name else words
+
+
+def _rewards(spec: JobSpec) -> Iterator[str]:
+    """Those of the job where any part takes them, and those that parts have of their own."""
+    parts = list(spec.parts)
+    while parts:
+        same = [part for part in parts if part.rewards == parts[0].rewards]
+        of = f" ({', '.join(part.name for part in same)})" if len(same) < len(spec.parts) else ""
+        yield " + ".join(map(_reward, same[0].rewards)) + of
+        parts = [part for part in parts if part not in same]
+
+
+def _task(task: Task) -> str:
     if isinstance(task, ChainSumTask):
         return f"chain_sum, {task.min_terms} to {task.max_terms} terms"
     if isinstance(task, FileTask):
@@ -135,7 +157,7 @@ def _reward(reward: Reward) -> str:
         case OverlongReward():
             more = f" (last {reward.soft_tokens:,} tokens)"
         case InstalledReward():
-            more = " (installed)"
+            more = " (installed, the verdict)" if reward.verdict else " (installed)"
         case _:
             more = ""
     return f"{reward.weight:g} x {part_name(reward)}{more}"
@@ -178,8 +200,9 @@ def _optimizer(spec: JobSpec) -> list[str]:
 def _evaluation(spec: JobSpec) -> list[str]:
     evaluation = spec.evaluation
     models, count = "policy before and after", 2
-    if spec.teacher is not None:
-        models, count = f"teacher, {models}", 3
+    if spec.teachers:
+        teacher = "teacher" if len(spec.teachers) == 1 else "each part's teacher"
+        models, count = f"{teacher}, {models}", 3
     each = sum(answers_per_prompt(one, evaluation.samples) for one in evaluation.decoding)
     answers = count * evaluation.prompts * each
     lines = [
@@ -212,14 +235,17 @@ def _actors(spec: JobSpec) -> list[str]:
     resources = spec.resources
     generator = resources.generator
     scorer, learner = resources.scorer, resources.learner
-    counted = ((generator.count, generator), (scorer.count, scorer), (learner.ranks, learner))
+    courses = len(spec.courses)
+    scorers = scorer.count * courses
+    counted = ((generator.count, generator), (scorers, scorer), (learner.ranks, learner))
     cpus = sum(count * worker.cpus for count, worker in counted)
     gpus = sum(count * worker.gpus for count, worker in counted)
+    each = f" ({scorer.count} for each of {courses} teachers)" if courses > 1 else ""
     precision = spec.precision
     return [
         f"{generator.count} x generator: {_worker(generator)}, {precision.generator}, "
         f"{_cache(spec)}",
-        f"{scorer.count} x scorer: {_worker(scorer)}, {precision.scorer}",
+        f"{scorers} x scorer{each}: {_worker(scorer)}, {precision.scorer}",
         f"{learner.ranks} x learner rank: {_worker(learner)}, {precision.learner}",
         f"together {cpus:g} CPU and {gpus:g} GPU, computing on {resources.device}",
     ]

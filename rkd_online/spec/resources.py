@@ -84,7 +84,7 @@ class ScorerResources(WorkerResources):
     """Each scorer is one teacher in one actor."""
 
     count: PositiveInt = 1
-    """Number of scorers."""
+    """Number of scorers; of each teacher, where a job has several."""
 
 
 class Resources(SpecModel):

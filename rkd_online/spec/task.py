@@ -1,5 +1,6 @@
 """What the policy is asked, and how its answer is rewarded."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -160,6 +161,8 @@ class InstalledReward(SpecModel):
     """Factor of this part in the reward."""
     settings: Annotated[dict[str, Any], Field(default_factory=dict)]
     """Keyword arguments of the function."""
+    verdict: bool = False
+    """Whether its value says if a completion is correct, in the place of the verifier's."""
 
 
 Reward = Annotated[
@@ -176,6 +179,21 @@ Reward = Annotated[
 def part_name(reward: Reward) -> str:
     """What a part of the reward is recorded as."""
     return reward.name if isinstance(reward, InstalledReward) else reward.type
+
+
+def verdicts(rewards: Sequence[Reward]) -> list[VerifierReward | InstalledReward]:
+    """The parts that say whether a completion is correct; a job has one."""
+    return [
+        one
+        for one in rewards
+        if isinstance(one, VerifierReward) or (isinstance(one, InstalledReward) and one.verdict)
+    ]
+
+
+def extractor_of(rewards: Sequence[Reward]) -> Extractor:
+    """Where the answer stands that the verdict is about; an installed one is about all the text."""
+    (verdict,) = verdicts(rewards)
+    return verdict.extractor if isinstance(verdict, VerifierReward) else "whole_text"
 
 
 class JudgingSpec(SpecModel):

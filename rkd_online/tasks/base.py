@@ -17,7 +17,8 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One problem as text. ``difficulty`` names the group that it is reported under.
+    """One problem as text. ``difficulty`` names the group that it is reported under, ``task`` the
+    task, or the part of a mixture, that it is of.
 
     ``record`` is what it was made from: a record of a file, an entry of reasoning-gym; empty for
     built-in tasks.
@@ -28,6 +29,7 @@ class Problem:
     messages: tuple[Message, ...]
     answer: str
     difficulty: str
+    task: str
     record: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 

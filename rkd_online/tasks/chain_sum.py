@@ -111,6 +111,7 @@ class ChainSum:
             messages=(Message("user", question(terms)),),
             answer=str(sum(terms)),
             difficulty=f"{len(terms)} terms",
+            task=self.name,
         )
 
     def verify(self, problem: Problem, answer: str) -> float:

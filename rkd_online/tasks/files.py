@@ -96,6 +96,7 @@ def _problem(
         messages=_messages(_field(record, task.prompt_field, where), where),
         answer=str(_field(record, task.answer_field, where)),
         difficulty=difficulty,
+        task=Files.name,
         record=record,
     )
     wrong = reference_problem(task.match, problem.answer)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class PromptRenderer:
-    """Renders the problems of one task with the policy's tokenizer.
+    """Renders problems with the policy's tokenizer.
 
     ``context`` is the longest sequence of the job, in tokens.
     """
@@ -25,13 +25,11 @@ class PromptRenderer:
         tokenizer: "PreTrainedTokenizerBase",
         prompt: Prompt,
         *,
-        task: str,
         context: int,
         max_new_tokens: int,
     ) -> None:
         self._tokenizer = tokenizer
         self._prompt = prompt
-        self._task = task
         self._context = context
         self._max_new_tokens = max_new_tokens
         if isinstance(prompt, ChatPrompt):
@@ -46,7 +44,7 @@ class PromptRenderer:
             index=problem.index,
             token_ids=token_ids(ids),
             answer=problem.answer,
-            task=self._task,
+            task=problem.task,
             difficulty=problem.difficulty,
         )
         self._check_length(item)

@@ -89,6 +89,7 @@ class ReasoningGym:
             messages=(Message("user", entry["question"]),),
             answer="" if answer is None else str(answer),
             difficulty=self._difficulty(split, index, entry["metadata"]),
+            task=self.name,
             record=entry,
         )
 

@@ -16,6 +16,7 @@ from rkd_online.spec.task import (
     Task,
     VerifierReward,
     part_name,
+    verdicts,
 )
 from rkd_online.tasks.base import Completion, Failure, Problem, Verifier
 from rkd_online.tasks.extract import extract
@@ -26,11 +27,26 @@ from rkd_online.tasks.verifiers import can_fail, verifier
 
 
 class RewardParts(NamedTuple):
-    """``reward`` is the weighted sum of ``parts``; ``correctness`` the verifier's part, 0 to 1."""
+    """``reward`` is the weighted sum of ``parts``; ``correctness`` the one that is the verdict, of
+    a verifier 0 to 1."""
 
     reward: float
     parts: dict[str, float]
     correctness: float
+
+
+class Rewards(Protocol):
+    """Whatever rewards the completions of a problem."""
+
+    async def __call__(
+        self, problem: Problem, completions: Sequence[Completion]
+    ) -> list[RewardParts | Failure]:
+        """The reward of each, or why it has none."""
+        ...
+
+    def close(self) -> None:
+        """Release what it holds."""
+        ...
 
 
 class Judges(Protocol):
@@ -48,8 +64,8 @@ class Judges(Protocol):
 class RewardFunction:
     """The rewards that a job asks for.
 
-    ``verify`` is the verifier where it runs in this process; else ``apart`` has it, and all
-    installed rewards. ``longest`` is the most tokens that a completion can have.
+    ``verify`` is the verifier where it runs in this process; else ``apart`` has it, if the job has
+    one, and all installed rewards. ``longest`` is the most tokens that a completion can have.
     """
 
     def __init__(
@@ -66,7 +82,9 @@ class RewardFunction:
         self._apart = apart
         self._correct_at = correct_at
         self._longest = longest
-        self._extractor = next(one.extractor for one in rewards if isinstance(one, VerifierReward))
+        (verdict,) = verdicts(rewards)
+        self._verdict = part_name(verdict)
+        self._extractor = verdict.extractor if isinstance(verdict, VerifierReward) else None
 
     async def __call__(
         self, problem: Problem, completions: Sequence[Completion]
@@ -75,7 +93,7 @@ class RewardFunction:
 
         Where the extractor finds no answer the verifier's part is 0.
         """
-        answers = [extract(self._extractor, completion.text) for completion in completions]
+        answers = [self._answer(completion) for completion in completions]
         calls = list(map(partial(self._calls, problem), completions, answers))
         said = iter(await self._judged([call for own in calls for call in own]))
         return [
@@ -87,6 +105,9 @@ class RewardFunction:
         """End the process that judges, where there is one."""
         if self._apart is not None:
             self._apart.close()
+
+    def _answer(self, completion: Completion) -> str | None:
+        return extract(self._extractor, completion.text) if self._extractor is not None else None
 
     async def _judged(self, calls: Sequence[Call]) -> list[float | Failure]:
         return await self._apart.judge(calls) if self._apart is not None and calls else []
@@ -109,7 +130,7 @@ class RewardFunction:
         answer: str | None,
         apart: Mapping[str, float | Failure],
     ) -> RewardParts | Failure:
-        found = {VERIFIER: 0.0}
+        found = {self._verdict: 0.0}
         if self._verify is not None and answer is not None:
             found[VERIFIER] = self._verify(problem, answer)
         for part, judged in apart.items():
@@ -122,7 +143,7 @@ class RewardFunction:
         total = sum(reward.weight * parts[part_name(reward)] for reward in self._rewards)
         if not math.isfinite(total):
             return Failure("not_finite", f"the weighted sum of {parts} is {total}")
-        return RewardParts(total, parts, found[VERIFIER])
+        return RewardParts(total, parts, found[self._verdict])
 
     def _part(self, reward: Reward, completion: Completion, found: Mapping[str, float]) -> float:
         match reward:
@@ -133,7 +154,7 @@ class RewardFunction:
             case FormatReward():
                 return written_in_tags(completion.text, reward)
             case LengthReward():
-                correct = found[VERIFIER] >= self._correct_at
+                correct = found[self._verdict] >= self._correct_at
                 return shaped_length(
                     completion.tokens, self._longest, correct=correct, shape=reward
                 )
@@ -154,7 +175,8 @@ def build_rewards(
 
     Raises TaskError for an installed reward that cannot be loaded within ``start_seconds``.
     """
-    apart = can_fail(task)
+    verified = any(isinstance(reward, VerifierReward) for reward in rewards)
+    apart = verified and can_fail(task)
     installed = tuple(reward for reward in rewards if isinstance(reward, InstalledReward))
     setup = JudgingSetup(
         task=task if apart else None,
@@ -164,7 +186,7 @@ def build_rewards(
     )
     return RewardFunction(
         rewards,
-        verify=None if apart else verifier(task),
+        verify=verifier(task) if verified and not apart else None,
         apart=JudgingProcess(setup, start_seconds=start_seconds) if apart or installed else None,
         correct_at=correct_at,
         longest=longest,

@@ -129,6 +129,24 @@ def scorer(packages: Path) -> Iterator[GroupScorer]:
     asyncio.run(made.close())
 
 
+def test_an_installed_reward_alone_says_what_is_correct(packages: Path) -> None:
+    """Its value of a completion is 0.5 and a hundredth for each token: 1.0 with 50 of them."""
+    verdict = OWN.model_copy(update={"verdict": True})
+    function = build_rewards(
+        [verdict], ChainSumTask(), judging=LIMITS, correct_at=1.0, longest=100, start_seconds=60.0
+    )
+    problem = build_task(ChainSumTask()).problem("train", 0)
+    answers = [Completion("fine", tokens, "stop") for tokens in (50, 49)]
+    try:
+        found = asyncio.run(function(problem, answers))
+    finally:
+        function.close()
+    assert found == [
+        RewardParts(2.0, {"behave": 1.0}, 1.0),
+        RewardParts(1.98, {"behave": 0.99}, 0.99),
+    ]
+
+
 def group(*texts: str) -> RolloutGroup:
     problem = build_task(ChainSumTask()).problem("train", 0)
     ids = [token_ids(map(ord, text)) for text in texts]
@@ -201,13 +219,13 @@ def test_a_reward_sees_neither_torch_nor_the_token_of_the_attempt(
 async def judged(
     function: RewardFunction, *texts: str, problem: Problem | None = None
 ) -> list[RewardParts | Failure]:
-    asked = problem or Problem("train", 0, (Message("user", "?"),), "1", "all")
+    asked = problem or Problem("train", 0, (Message("user", "?"),), "1", "all", "t")
     return await function(asked, [Completion(text, 1, "stop") for text in texts])
 
 
 def test_what_a_reward_has_started_ends_with_it(packages: Path) -> None:
     pids = packages / "pids"
-    problem = Problem("train", 0, (Message("user", "?"),), "1", "all", {"pids": str(pids)})
+    problem = Problem("train", 0, (Message("user", "?"),), "1", "all", "t", {"pids": str(pids)})
     function = rewards(ChainSumTask(), OWN)
     (found,) = asyncio.run(judged(function, "child", problem=problem))
     assert isinstance(found, Failure)
@@ -253,7 +271,8 @@ def test_the_reward_that_the_documents_show_works(
 ) -> None:
     """Its function, entry point and job, as they stand on the page."""
     page = (Path(__file__).parents[3] / "docs" / "rewards.md").read_text()
-    blocks = dict(re.findall(r"```(python|toml|yaml)\n(.*?)```", page, re.DOTALL))
+    found = re.findall(r"```(python|toml|yaml)\n(.*?)```", page, re.DOTALL)
+    blocks = dict(reversed(found))  # the first of each
     points = tomllib.loads(blocks["toml"])["project"]["entry-points"][GROUP]
     install(tmp_path, "my_rewards", "", points)
     (tmp_path / "my_rewards.py").unlink()
@@ -286,12 +305,12 @@ def verdicts(task: Task, problem: Problem, *texts: str) -> list[float | FailureC
 
 
 def test_an_expression_that_backtracks_without_end_is_given_up() -> None:
-    problem = Problem("train", 0, (Message("user", "?"),), "(a|aa)+b", "all")
+    problem = Problem("train", 0, (Message("user", "?"),), "(a|aa)+b", "all", "t")
     assert verdicts(files("regex"), problem, "aab", "a" * 200, "b", "ab") == [1, "timeout", 0, 1]
 
 
 def test_mathematics_that_takes_without_end_is_given_up() -> None:
-    problem = Problem("train", 0, (Message("user", "?"),), r"\frac{1}{2}", "all")
+    problem = Problem("train", 0, (Message("user", "?"),), r"\frac{1}{2}", "all", "t")
     found = verdicts(files("math"), problem, "0.5", "9^{9^{9^{9^{9}}}}", "2/4", "1/3")
     assert found == [1.0, "timeout", 1.0, 0.0]
 
@@ -314,7 +333,7 @@ process = JudgingProcess(JudgingSetup(task, (), 2.0, 1 << 28), start_seconds=60)
 print(process._process.pid, flush=True)
 if sys.argv[1] == "idle":
     time.sleep(3600)
-problem = Problem("train", 0, (Message("user", "?"),), "(a|aa)+b", "all")
+problem = Problem("train", 0, (Message("user", "?"),), "(a|aa)+b", "all", "t")
 asyncio.run(process.judge([Call("verifier", problem, "a" * 200)]))
 """
 

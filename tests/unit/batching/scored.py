@@ -37,8 +37,10 @@ def scored(
     )
 
 
-def group(group_id: int, *rollouts: ScoredRollout | UnjudgedRollout) -> ScoredGroup:
+def group(
+    group_id: int, *rollouts: ScoredRollout | UnjudgedRollout, task: str = "sum"
+) -> ScoredGroup:
     """The group of a prompt of three tokens."""
     ids = token_ids([group_id, 1, 2])
-    prompt = PromptItem(f"train:{group_id}", "train", group_id, ids, "7", "sum", "easy")
+    prompt = PromptItem(f"train:{group_id}", "train", group_id, ids, "7", task, "easy")
     return ScoredGroup(group_id, prompt, rollouts)

@@ -1,6 +1,6 @@
 import pytest
 
-from rkd_online.batching.statistics import FAILED, batch_metrics
+from rkd_online.batching.statistics import FAILED, batch_metrics, part_metrics
 from rkd_online.types import UnjudgedRollout
 from tests.unit.batching.scored import group, scored
 
@@ -51,3 +51,21 @@ def test_rollouts_that_could_not_be_judged_are_counted_by_cause_and_have_no_rewa
         | NO_FAILURE
         | {"reward/failed_timeout": 3.0, "reward/failed_crash": 1.0}
     )
+
+
+def test_rewards_of_the_parts_of_a_mixture_are_those_of_their_own_groups() -> None:
+    lost = UnjudgedRollout(scored(9.0).rollout, "timeout", "verifier: no verdict", None)
+    groups = [
+        group(0, scored(1.0, correctness=1.0), scored(0.0), task="short"),
+        group(1, scored(0.25), scored(0.75, correctness=1.0), task="long"),
+        group(2, scored(0.5), lost, task="long"),
+        group(3, lost, task="odd"),
+    ]
+    assert part_metrics(groups, ["short", "long", "odd", "rare"], correct_at=1.0) == {
+        "reward/mean/short": 0.5,
+        "reward/correct_share/short": 0.5,
+        "sampler/kl_teacher/short": -0.25,
+        "reward/mean/long": 0.5,
+        "reward/correct_share/long": 1 / 3,
+        "sampler/kl_teacher/long": -0.25,
+    }

@@ -209,7 +209,7 @@ def test_both_sides_take_the_same_prompts_in_the_same_order(
     answers = [json.loads(line)["answer"] for line in lines]
     spec = JobSpec.model_validate(job_spec(case, SETTING, steps=2))
     folder, probe, weights = case.model_folder(), token_ids([1]), tmp_path / "weights"
-    setup = JobSetup("job", 1, spec, folder, None, (0,), case.context, probe, weights, "file")
+    setup = JobSetup("job", 1, spec, folder, {}, (0,), case.context, probe, weights, "file")
     stream = PromptStream(setup)
     assert answers == [stream.request(group).prompt.answer for group in range(64)]
 

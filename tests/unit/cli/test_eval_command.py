@@ -18,6 +18,7 @@ from rkd_online.zoo import zoo_path
 from tests.unit.cli.conftest import Rkd
 from tests.unit.cli.test_help import ASK, HEAVY, python
 from tests.unit.evaluation.evaluations import evaluation
+from tests.unit.spec.mixed import mixed, part
 
 STUDENT, TEACHER = "zoo:chain-sum/student", "zoo:chain-sum/teacher"
 CORRECT = {"student": [1, 2, 0, 3], "teacher": [4, 4, 3, 4]}
@@ -106,6 +107,20 @@ def test_a_jobs_file_says_what_is_asked_whatever_its_models_and_algorithm(
         assert (spec.rollout.max_new_tokens, spec.rollout.max_staleness) == (50, 0)
         assert [reward.type for reward in spec.rewards] == ["verifier", "finished"]
         assert (spec.evaluation.samples, spec.prompt.type) == (16, "plain")
+
+
+def test_the_teachers_of_a_mixture_are_not_asked(
+    rkd: Rkd, measured: Measured, tmp_path: Path
+) -> None:
+    own = part("long", 4, 4, teacher={"model": "/no/such/teacher"})
+    data = mixed(part("short", 2, 2), own, teacher={"model": "/no/such/other"})
+    (tmp_path / "job.yaml").write_text(yaml.safe_dump(data))
+    weight = ("--set", "task.parts.0.weight=3")
+    outcome = rkd("eval", STUDENT, str(tmp_path / "job.yaml"), *weight)
+    assert outcome.code == 0, outcome.err
+    spec = measured.specs["student"]
+    assert spec.teachers == {}
+    assert [(one.name, one.weight) for one in spec.parts] == [("short", 3.0), ("long", 1.0)]
 
 
 def test_a_long_answer_needs_no_room_in_a_training_step(

@@ -142,8 +142,8 @@ def test_a_broken_spec_is_told_with_all_its_problems_a_line_each(rkd: Rkd, tmp_p
     outcome = rkd("validate", str(spec))
     assert (outcome.code, outcome.out) == (1, "")
     assert outcome.err.splitlines() == [
-        "error: task.type: found 'chain_sm', should be 'chain_sum', 'reasoning_gym', 'file'; "
-        "did you mean 'chain_sum'?",
+        "error: task.type: found 'chain_sm', should be 'chain_sum', 'reasoning_gym', 'file', "
+        "'mixture'; did you mean 'chain_sum'?",
         "rollout.group_size: found 1, should be greater than or equal to 2",
         "steps: found 0, should be greater than 0",
     ]

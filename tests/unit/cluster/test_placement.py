@@ -9,12 +9,21 @@ def test_each_actor_reserves_its_own_bundle() -> None:
     resources = Resources.model_validate(
         {"generator": {"count": 2, "gpus": 1}, "learner": {"cpus": 2}, "scorer": {"cpus": 0.5}}
     )
-    assert bundles(resources) == (
+    assert bundles(resources, 1) == (
         {"CPU": 2.0},
         {"CPU": 0.5},
         {"CPU": 1.0, "GPU": 1.0},
         {"CPU": 1.0, "GPU": 1.0},
     )
+
+
+def test_the_scorers_of_every_teacher_reserve_theirs() -> None:
+    resources = Resources.model_validate(
+        {"learner": {"cpus": 2}, "scorer": {"count": 2, "cpus": 0.5}}
+    )
+    assert bundles(resources, 3) == ({"CPU": 2.0}, *[{"CPU": 0.5}] * 6, {"CPU": 1.0})
+    with pytest.raises(TooLargeError, match=r"needs 6 CPU .*the cluster has 5"):
+        check_fits(bundles(resources, 3), [{"CPU": 5.0}], one_node=False)
 
 
 def test_a_job_that_can_never_fit_is_refused_with_the_arithmetic() -> None:

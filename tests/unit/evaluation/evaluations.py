@@ -36,15 +36,16 @@ def evaluation(
 ) -> Evaluation:
     """Prompts of an even number are easy, the others hard."""
     difficulties = [("easy", "hard")[place % 2] for place in range(len(correct))]
+    tasks = ["sum"] * len(correct)
     counts = tally(correct, samples, tokens=tokens)
     lengths = [tokens] * (samples * len(correct))
-    measurement = measure(counts, difficulties, lengths, seconds=1.0)
+    measurement = measure(counts, tasks, difficulties, lengths, seconds=1.0)
     settings: dict[str, Any] = {
         "task": "sum",
         "split": "test",
         "prompt": ChatPrompt(),
         "max_new_tokens": 64,
-        "extractor": "answer_tag",
+        "extractors": {"sum": "answer_tag"},
         "correct_at": 1.0,
         "seed": 0,
     }
@@ -52,6 +53,7 @@ def evaluation(
         model=model,
         asked=Asked(**settings | asked),
         prompts=tuple(prompts or [f"test/{place}-0a" for place in range(len(correct))]),
+        tasks=tuple(tasks),
         difficulties=tuple(difficulties),
         decodings={
             one: Decoded(weight_version=0, measurement=measurement, tally=counts)

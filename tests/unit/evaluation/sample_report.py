@@ -36,6 +36,7 @@ def measurement(
     return Measurement(
         samples=samples,
         pass_at_k={k: score(1 - (1 - value) ** k, 0.01) for k in ks} | {1: score(value)},
+        by_task={"sums": dict.fromkeys(ks, score(value))},
         by_difficulty={name: dict.fromkeys(ks, one) for name, one in groups.items()},
         distinct_correct={k: score(value * k**0.5) for k in ks},
         tokens=Lengths(mean=score(tokens), p10=12, median=22, p90=31, longest=64),

@@ -48,6 +48,21 @@ def test_difficulty_groups_are_compared_alone() -> None:
     assert {name: one.difference.n for name, one in found.items()} == {"easy": 2, "hard": 2}
 
 
+def test_tasks_are_compared_alone() -> None:
+    first, second = (
+        one.model_copy(update={"tasks": ("short", "short", "long", "long")})
+        for one in (BEFORE, AFTER)
+    )
+    found = compare(first, second)
+    by_task = found.decodings["temperature_1"].by_task
+    assert {name: one.difference.value for name, one in by_task.items()} == {
+        "long": 2 / 4,
+        "short": 1 / 4,
+    }
+    assert "pass@1, short" in rendered(found)
+    assert "pass@1, sum" not in rendered(compare(BEFORE, AFTER))
+
+
 def test_runs_with_other_numbers_of_samples_are_compared_at_every_k_of_both() -> None:
     found = compare(BEFORE, evaluation("other", [8, 8, 8, 8], samples=8))
     assert list(found.decodings["temperature_1"].pass_at_k) == [1, 2, 4]

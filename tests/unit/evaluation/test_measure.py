@@ -1,12 +1,14 @@
 """From judged answers to counts, and from counts to a measurement."""
 
+from dataclasses import replace
+
 import pytest
 
 from rkd_online.evaluation.count import count
 from rkd_online.evaluation.measure import measure
 from rkd_online.evaluation.reading import Reader, Reading
 from rkd_online.evaluation.tally import Tally
-from rkd_online.types import ScoredGroup, token_ids
+from rkd_online.types import ScoredGroup, TokenIds, token_ids
 from tests.unit.evaluation.answers import prompt, scored, unjudged
 
 END = 9
@@ -22,6 +24,11 @@ def reader() -> Reader:
     )
 
 
+def read(task: str, completion_ids: TokenIds) -> Reading:
+    return reader()(completion_ids)
+
+
+TASKS = ["sum", "sum"]
 GROUPS = (
     ScoredGroup(
         0,
@@ -64,17 +71,17 @@ def test_a_reading_drops_the_end_token_and_evens_out_white_space() -> None:
 
 
 def test_every_answer_is_counted_once() -> None:
-    assert count(GROUPS, reader(), correct_at=1.0) == TALLY
+    assert count(GROUPS, read, correct_at=1.0) == TALLY
 
 
 def test_from_a_lower_bound_on_more_answers_are_correct_and_solutions() -> None:
-    found = count(GROUPS, reader(), correct_at=0.5)
+    found = count(GROUPS, read, correct_at=0.5)
     assert (found.correct, found.solutions) == ((4, 0), ((2, 1, 1), ()))
 
 
 def test_a_measurement_is_the_mean_over_prompts() -> None:
     lengths = [4, 4, 2, 2, 3, 2, 2, 2]
-    found = measure(TALLY, ["easy", "hard"], lengths, seconds=0.5)
+    found = measure(TALLY, TASKS, ["easy", "hard"], lengths, seconds=0.5)
     assert found.samples == 4
     # Of the first prompt's 6 pairs of answers all hold a correct one, of the second's none.
     assert {k: one.value for k, one in found.pass_at_k.items()} == {1: 0.375, 2: 0.5, 4: 0.5}
@@ -90,20 +97,46 @@ def test_a_measurement_is_the_mean_over_prompts() -> None:
 
 
 def test_rewards_of_answers_without_a_verdict_count_as_nothing() -> None:
-    found = measure(TALLY, ["easy", "hard"], [2] * 8, seconds=1.0).reward_parts
+    found = measure(TALLY, TASKS, ["easy", "hard"], [2] * 8, seconds=1.0).reward_parts
     assert found["format"].value == 7 / 8
     assert found["verifier"].value == 3.75 / 8
 
 
 def test_difficulty_groups_are_measured_alone_in_alphabetical_order() -> None:
-    found = measure(TALLY, ["hard", "easy"], [2] * 8, seconds=1.0).by_difficulty
+    found = measure(TALLY, TASKS, ["hard", "easy"], [2] * 8, seconds=1.0).by_difficulty
     values = {name: {k: one.value for k, one in ks.items()} for name, ks in found.items()}
     assert values == {"easy": {1: 0.0, 2: 0.0, 4: 0.0}, "hard": {1: 0.75, 2: 1.0, 4: 1.0}}
     assert list(found) == ["easy", "hard"]
 
 
+def test_tasks_are_measured_alone() -> None:
+    found = measure(TALLY, ["short", "long"], ["a", "a"], [2] * 8, seconds=1.0).by_task
+    assert {name: one[1].value for name, one in found.items()} == {"long": 0.0, "short": 0.75}
+    assert {name: one[1].n for name, one in found.items()} == {"long": 1, "short": 1}
+
+
+def of_task(task: str, *parts: dict[str, float]) -> ScoredGroup:
+    asked = replace(prompt(0), task=task)
+    return ScoredGroup(0, asked, tuple(replace(scored(0, [1], 0.0), reward_parts=p) for p in parts))
+
+
+def test_a_part_of_the_reward_is_a_mean_over_the_tasks_that_have_it() -> None:
+    """Nothing could be judged of the last prompt; its task has both parts all the same."""
+    lost = ScoredGroup(0, replace(prompt(0), task="long"), (unjudged(0, [1]), unjudged(1, [1])))
+    groups = [
+        of_task("short", {"verifier": 1.0}, {"verifier": 0.5}),
+        of_task("long", {"verifier": 0.0, "format": 1.0}, {"verifier": 1.0, "format": 1.0}),
+        lost,
+    ]
+    tally = count(groups, read, correct_at=1.0)
+    assert tally.reward_parts == {"format": (None, 2.0, 0.0), "verifier": (1.5, 1.0, 0.0)}
+    found = measure(tally, ["short", "long", "long"], ["a"] * 3, [1] * 6, seconds=1.0).reward_parts
+    assert (found["format"].value, found["format"].n) == (0.5, 2)
+    assert (found["verifier"].value, found["verifier"].n) == (2.5 / 6, 3)
+
+
 def test_lengths_are_of_all_answers() -> None:
-    lengths = measure(TALLY, ["a", "a"], [1, 2, 3, 4, 5, 6, 7, 11], seconds=1.0).tokens
+    lengths = measure(TALLY, TASKS, ["a", "a"], [1, 2, 3, 4, 5, 6, 7, 11], seconds=1.0).tokens
     # 12 and 9 tokens of four answers each; quantiles between the sorted lengths.
     assert lengths.mean.value == 2.625
     assert (lengths.median, lengths.longest) == (4.5, 11)

@@ -15,9 +15,10 @@ from rkd_online.evaluation.plot_models import survival
 from rkd_online.evaluation.report import Report
 from rkd_online.evaluation.table import render_report
 from rkd_online.types import StepReport
-from tests.unit.evaluation.sample_report import measurement, report, steps
+from tests.unit.evaluation.sample_report import measurement, report, score, steps
 
 WIDTH = 80
+LEARNED = "What was learned"
 
 
 def rendered(one: Report) -> str:
@@ -80,6 +81,43 @@ def test_time_by_stage_has_seconds_share_and_a_bar() -> None:
 
 def test_names_of_difficulty_groups_are_shown_as_they_are() -> None:
     assert any(line[:2] == ["[4]", "terms"] for line in words(report()))
+
+
+def mixed_report() -> Report:
+    """The report of two parts, of which the second is harder."""
+    tasks = {"puzzles": {1: score(0.75)}, "sums": {1: score(0.25)}}
+    whole = report()
+    shown = {
+        name: getattr(whole.measured, name).model_copy(update={"by_task": tasks})
+        for name in ("teacher", "student_before", "student_after")
+    }
+    compared = whole.measured.model_copy(update=shown)
+    return whole.model_copy(update={"decodings": {"temperature_1": compared}})
+
+
+def test_the_parts_of_a_mixture_have_a_table_of_their_own() -> None:
+    lines = section(mixed_report(), "pass@1 by task")
+    cell = ["0.750", "0.720-0.780"]
+    assert ["puzzles", "256", *cell, *cell, *cell] in lines
+    assert "by task" not in rendered(report())
+
+
+def test_the_picture_shows_the_parts_of_a_mixture_by_name() -> None:
+    one = mixed_report()
+    drawn = axis(one, "pass@1 by task and difficulty")
+    names = [label.get_text() for label in drawn.get_yticklabels()]
+    assert names == ["puzzles (256)", "sums (256)", "2 terms (256)", "[4] terms (256)"]
+    mixed = [
+        StepReport(step, step, 0, {"step": 2.0}, {"reward/mean": 0.5, f"reward/mean/{part}": value})
+        for step, part, value in ((1, "sums", 0.25), (2, "puzzles", 0.75))
+    ]
+    figure = report_figure(one, mixed)
+    (learned,) = [found for found in figure.axes if found.get_title(loc="left") == LEARNED]
+    assert curves(learned) == {
+        "mean reward, puzzles": [0.75],
+        "mean reward, sums": [0.25],
+        "mean reward of training rollouts": [0.5, 0.5],
+    }
 
 
 def test_a_job_without_a_teacher_has_no_row_for_one() -> None:

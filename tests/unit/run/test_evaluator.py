@@ -3,6 +3,8 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -96,9 +98,13 @@ def speaker() -> Speaker:
 
 @pytest.fixture
 def evaluator(speaker: Speaker, tmp_path: Path) -> Evaluator:
-    spec = JobSpec.model_validate(SPEC)
+    return evaluator_of(SPEC, speaker, tmp_path)
+
+
+def evaluator_of(data: dict[str, Any], speaker: Speaker, tmp_path: Path) -> Evaluator:
+    spec = JobSpec.model_validate(data)
     ids = token_ids([1])
-    setup = JobSetup("job", 1, spec, POLICY, None, (END,), 256, ids, Path("weights"), "file")
+    setup = JobSetup("job", 1, spec, POLICY, {}, (END,), 256, ids, Path("weights"), "file")
     return Evaluator(setup, PromptStream(setup), Judge(), speaker, tmp_path / "evaluations")
 
 
@@ -163,3 +169,66 @@ def test_each_validation_is_kept_under_the_weights_that_answered(
     assert {k: one.value for k, one in found.measurement.pass_at_k.items()} == {1: 0.5, 2: 1.0}
     assert set(found.measurement.by_difficulty) == {"3 terms", "4 terms"}
     assert second.asked.split == "validation"
+
+
+def mixed_spec() -> dict[str, Any]:
+    """Sums of two terms, twice as often, by one teacher, sums of four by another."""
+    parts = [
+        {"name": "short", "weight": 2, "task": {"type": "chain_sum", "max_terms": 2}},
+        {
+            "name": "long",
+            "task": {"type": "chain_sum", "min_terms": 4},
+            "rewards": [{"type": "verifier", "extractor": "last_line"}],
+            "teacher": {"model": "zoo:chain-sum/student"},
+        },
+    ]
+    teacher = {"model": "zoo:chain-sum/teacher"}
+    return SPEC | {"task": {"type": "mixture", "parts": parts}, "teacher": teacher}
+
+
+def test_parts_are_measured_by_name_beside_the_whole(speaker: Speaker, tmp_path: Path) -> None:
+    evaluator = evaluator_of(mixed_spec(), speaker, tmp_path)
+    found = asyncio.run(evaluator.measured("student-before", speaker))
+    assert found.tasks == ("short", "short", "long") * 2
+    assert found.asked.task == "short + long"
+    assert found.asked.extractors == {"short": "answer_tag", "long": "last_line"}
+    sampled = found.decodings["papers"].measurement
+    assert {name: one[1].n for name, one in sampled.by_task.items()} == {"short": 4, "long": 2}
+    assert set(sampled.by_difficulty) == {"short: 2 terms", "long: 4 terms"}
+    # "<answer>" alone is an answer to what takes the last line.
+    assert found.decodings["papers"].tally.answered == (2, 2, 4) * 2
+
+
+def test_validation_is_reported_of_each_part(speaker: Speaker, tmp_path: Path) -> None:
+    evaluator = evaluator_of(mixed_spec(), speaker, tmp_path)
+    assert asyncio.run(evaluator.validate()) == {
+        "validation/pass_at_1": 0.5,
+        "validation/pass_at_1/short": 0.5,
+        "validation/pass_at_1/long": 0.5,
+    }
+
+
+def test_each_teacher_answers_the_prompts_of_its_own_parts(tmp_path: Path) -> None:
+    opened: list[str] = []
+    speakers = {"short": Speaker(), "long": Speaker()}
+
+    @asynccontextmanager
+    async def engine(name: str) -> AsyncIterator[Speaker]:
+        opened.append(name)
+        yield speakers[name]
+        opened.append(f"{name} closed")
+
+    evaluator = evaluator_of(mixed_spec(), Speaker(), tmp_path)
+    courses = JobSpec.model_validate(mixed_spec()).courses
+    engines = [(course, partial(engine, course.name)) for course in courses]
+    found = asyncio.run(evaluator.measured_in_turn("teacher", engines))
+    assert opened == ["short", "short closed", "long", "long closed"]
+    for name, count in (("short", 4), ("long", 2)):
+        asked = speakers[name].asked
+        assert {one.prompt.task for one in asked} == {name}
+        assert len(asked) == 2 * count  # by two decodings
+    student = asyncio.run(evaluator.measured("student-before", Speaker()))
+    assert found.prompts == student.prompts
+    assert found.decodings["papers"].tally == student.decodings["papers"].tally
+    assert asyncio.run(evaluator.measured_in_turn("teacher", engines)) == found
+    assert len(opened) == 4

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 
 import pytest
 
-from rkd_online.run.pools import GeneratorPool, Load, ScorerPool
+from rkd_online.run.pools import GeneratorPool, Load, ScorerPool, job_scorers
+from rkd_online.spec.load import parse_spec
 from rkd_online.types import (
     PromptItem,
     Rollout,
@@ -16,6 +18,8 @@ from rkd_online.types import (
     logprobs,
     token_ids,
 )
+from tests.unit.spec.job import job
+from tests.unit.spec.mixed import mixed, part
 
 PROMPT = PromptItem("p", "train", 0, token_ids([1]), "", "t", "d")
 
@@ -127,11 +131,11 @@ class FakeScorer:
         return await self.score(group)
 
 
-def group(group_id: int, tokens: int) -> RolloutGroup:
+def group(group_id: int, tokens: int, task: str = "t") -> RolloutGroup:
     span = VersionSpan(0, 0, tokens)
     stream = token_ids([1] * tokens)
     rollout = Rollout(0, stream, logprobs([-1.0] * tokens), (span,), "stop")
-    return RolloutGroup(group_id, PROMPT, (rollout,))
+    return RolloutGroup(group_id, replace(PROMPT, task=task), (rollout,))
 
 
 def test_a_group_goes_to_the_scorer_with_the_fewest_tokens_outstanding() -> None:
@@ -162,3 +166,33 @@ def test_load_counts_what_was_given_and_taken_back() -> None:
     load.remove(1, 9)
     load.remove(1, 1)
     assert load.add(1) == 1
+
+
+STUDENT = {"model": "zoo:chain-sum/student"}
+
+
+def test_every_group_reaches_the_scorers_of_its_own_teacher() -> None:
+    """Parts a and c have the job's teacher, b its own; each teacher has two scorers."""
+
+    async def run() -> None:
+        spec = parse_spec(mixed(part("a"), part("b", teacher=STUDENT), part("c")))
+        assert [course.name for course in spec.courses] == ["a+c", "b"]
+        scorers = [[FakeScorer(), FakeScorer()], [FakeScorer(), FakeScorer()]]
+        judge = job_scorers(spec.courses, scorers)
+        groups = [group(number, 30, "abc"[number % 3]) for number in range(12)]
+        found = await asyncio.gather(*map(judge.score, groups))
+        assert [one.group_id for one in found] == list(range(12))
+        asked = [sorted(one.asked + other.asked) for one, other in scorers]
+        assert asked == [[0, 2, 3, 5, 6, 8, 9, 11], [1, 4, 7, 10]]
+        assert [len(one.asked) for own in scorers for one in own] == [4, 4, 2, 2]
+        await judge.reward(group(12, 30, "b"))
+        assert 12 in scorers[1][0].asked
+
+    asyncio.run(run())
+
+
+def test_one_teacher_scores_prompts_of_any_name() -> None:
+    scorer = FakeScorer()
+    judge = job_scorers(parse_spec(job()).courses, [[scorer]])
+    asyncio.run(judge.score(group(0, 1, "chain_sum")))
+    assert scorer.asked == [0]

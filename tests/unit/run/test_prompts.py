@@ -45,7 +45,7 @@ def setup(tmp_path_factory: pytest.TempPathFactory) -> JobSetup:
         }
     )
     policy = zoo_path("zoo:chain-sum/student")
-    return JobSetup("job", 1, spec, policy, None, (0,), 64, token_ids([1]), Path("weights"), "file")
+    return JobSetup("job", 1, spec, policy, {}, (0,), 64, token_ids([1]), Path("weights"), "file")
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +114,7 @@ class Repeating:
 
     def problem(self, split: Split, index: int) -> Problem:
         messages = (Message("user", self.texts[split][index]),)
-        return Problem(split, index, messages, answer="0", difficulty="all")
+        return Problem(split, index, messages, answer="0", difficulty="all", task=self.name)
 
     def verify(self, problem: Problem, answer: str) -> float:
         return 0.0

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from rkd_online.metrics.busy import BusySpan, WorkLog
-from rkd_online.run.report import StepReporter, throughput
+from rkd_online.run.report import StepReporter, idle_shares, throughput
 from rkd_online.run.stages import StageClock
 from rkd_online.types import (
     PromptItem,
@@ -165,3 +165,27 @@ def test_a_report_joins_metrics_rates_and_the_loops_own_share(
     assert metrics["loop/core_seconds"] == pytest.approx(4.75)
     assert metrics["rollout/staleness_mean"] == 6
     assert sink.traced == [(7, {"loop": 2, "generator:0": 3, "generator:1": 0, "scorer:0": 2})]
+
+
+def test_idle_shares_are_of_each_teachers_scorers_too() -> None:
+    work = {
+        "scorer:easy:0": [BusySpan("scorer", "score", 100.0, 105.0)],
+        "scorer:easy:1": [],
+        "scorer:hard+odd:0": SCORER,
+        "learner:0": [BusySpan("learner", "update", 100.0, 110.0)],
+    }
+    assert idle_shares(work, START, END) == pytest.approx(
+        {
+            "idle/scorer_share": (0.5 + 1.0 + 0.8) / 3,
+            "idle/scorer_share/easy": 0.75,
+            "idle/scorer_share/hard+odd": 0.8,
+            "idle/learner_share": 0.0,
+        }
+    )
+
+
+def test_a_report_names_the_rewards_of_the_parts() -> None:
+    sink = Sink()
+    reporter = StepReporter({}, sink, sink, correct_at=1.0, parts=["t"])
+    asyncio.run(reporter.step(1, GROUPS, {}, StageClock()))
+    assert sink.reports[0].metrics["reward/mean/t"] == 0.75

@@ -25,7 +25,7 @@ SPEC = JobSpec.model_validate(
     }
 )
 SETUP = JobSetup(
-    "job-1", 1, SPEC, Path("student"), None, (0,), 64, token_ids([1]), Path("weights"), "file"
+    "job-1", 1, SPEC, Path("student"), {}, (0,), 64, token_ids([1]), Path("weights"), "file"
 )
 
 CHECKPOINTS = NamedCheckpoints(last="checkpoints/2", best="checkpoints/1", best_by="reward/mean")

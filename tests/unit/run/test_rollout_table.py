@@ -65,6 +65,7 @@ def test_every_column_comes_back_as_it_was(tmp_path: Path) -> None:
         "group_id": 12,
         "index": 0,
         "prompt_id": "p12",
+        "task": "sum",
         "prompt_ids": [1, 2],
         "completion_ids": [12, 8, 9],
         "sampler_logprobs": [-0.5, -0.5, -0.5],

@@ -16,3 +16,15 @@ def test_every_example_parses(path: Path) -> None:
 
 def test_the_quickstart_is_there() -> None:
     assert "quickstart.yaml" in {path.name for path in EXAMPLES}
+
+
+def test_the_mixture_has_two_teachers_whose_files_are_found_from_its_own_folder() -> None:
+    (path,) = [path for path in EXAMPLES if path.name == "mixture.yaml"]
+    spec = load_spec(path)
+    assert [(one.name, one.field) for one in spec.courses] == [
+        ("puzzles", "teacher"),
+        ("mathematics", "task.parts.1.teacher"),
+    ]
+    mathematics = spec.parts[1].task
+    assert mathematics.type == "file"
+    assert mathematics.train == path.parent / "data" / "train.jsonl"

@@ -45,11 +45,13 @@ from tests.unit.spec.job import job
         ),
         (
             job(rewards=[{"type": "finished"}]),
-            "rewards need exactly one of type 'verifier', found 0",
+            "rewards need exactly one of type 'verifier', or of type 'installed' with "
+            "verdict true, found 0",
         ),
         (
             job(rewards=[{"type": "verifier"}, {"type": "verifier"}]),
-            "rewards need exactly one of type 'verifier', found 2",
+            "rewards need exactly one of type 'verifier', or of type 'installed' with "
+            "verdict true, found 2",
         ),
         (
             job(task={"type": "chain_sum", "min_terms": 4, "max_terms": 2}),

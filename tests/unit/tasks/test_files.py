@@ -49,6 +49,7 @@ def test_records_become_problems(tmp_path: Path) -> None:
         (Message("user", "1+1?"),),
         answer="2",
         difficulty="all",
+        task="file",
         record={"prompt": "1+1?", "answer": 2},
     )
     assert task.problem("train", 1).messages == (

@@ -11,7 +11,9 @@ from rkd_online.tasks.chain_sum import ChainSum
 from rkd_online.tasks.prompts import PromptRenderer, problem_of
 from tests.tiny_models import CHAT_TEMPLATE, tiny_tokenizer
 
-PROBLEM = Problem("train", 4, (Message("user", "1+2="),), answer="3", difficulty="2 terms")
+PROBLEM = Problem(
+    "train", 4, (Message("user", "1+2="),), answer="3", difficulty="2 terms", task="sums"
+)
 ASKED = "<|im_start|>user\n1+2=<|im_end|>\n<|im_start|>assistant\n"
 
 
@@ -19,7 +21,7 @@ def renderer(
     prompt: Prompt, template: str | None = CHAT_TEMPLATE, context: int = 256
 ) -> PromptRenderer:
     tokenizer = tiny_tokenizer(template)
-    return PromptRenderer(tokenizer, prompt, task="sums", context=context, max_new_tokens=64)
+    return PromptRenderer(tokenizer, prompt, context=context, max_new_tokens=64)
 
 
 def text(prompt: Prompt, problem: Problem = PROBLEM) -> str:

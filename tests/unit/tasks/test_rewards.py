@@ -20,7 +20,7 @@ from rkd_online.tasks.judging import Call
 from rkd_online.tasks.rewards import RewardFunction, RewardParts
 from rkd_online.types import FinishReason
 
-PROBLEM = Problem("train", 0, (Message("user", "4+4"),), answer="8", difficulty="all")
+PROBLEM = Problem("train", 0, (Message("user", "4+4"),), answer="8", difficulty="all", task="sums")
 
 
 def half_right(problem: Problem, answer: str) -> float:
@@ -161,3 +161,21 @@ def test_a_sum_that_is_not_finite_is_no_reward() -> None:
     assert isinstance(found, Failure)
     assert found.cause == "not_finite"
     assert found.detail == "the weighted sum of {'verifier': 0.0, 'long': 12.0} is inf"
+
+
+def test_an_installed_reward_can_be_the_verdict_in_the_place_of_the_verifier() -> None:
+    """The fake judge says how many signs a completion has: with any it is correct."""
+    apart = Apart()
+    rewards = (
+        InstalledReward(type="installed", name="long", verdict=True, weight=0.5, settings={}),
+        LengthReward(type="length", correct_short=4.0, correct_long=2.0, wrong_short=-4.0),
+    )
+    function = RewardFunction(rewards, verify=None, apart=apart, correct_at=1.0, longest=10)
+    texts = [completion("<answer>8</answer>", tokens=10), completion("", tokens=10)]
+    right, wrong = asyncio.run(function(PROBLEM, texts))
+    assert isinstance(right, RewardParts) and isinstance(wrong, RewardParts)
+    assert [one.correctness for one in (right, wrong)] == [18.0, 0.0]
+    # At the longest a correct completion has 2 for its length, a wrong one 0.
+    assert right.reward == pytest.approx(0.5 * 18 + 2)
+    assert wrong.reward == pytest.approx(0.0)
+    assert [call.part for call in apart.batches[0]] == ["long", "long"]
