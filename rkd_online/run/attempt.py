@@ -11,13 +11,16 @@ from rkd_online.metrics.sinks import Sink, Sinks, read_reports
 from rkd_online.run.checkpoints import CheckpointKeeper, named_checkpoints
 from rkd_online.run.evaluator import Evaluator
 from rkd_online.run.learners import LearnerRanks
-from rkd_online.run.loop import Roles, train
+from rkd_online.run.loop import Batches, Roles, train
+from rkd_online.run.pipeline import Pipeline
 from rkd_online.run.pools import GeneratorPool, ScorerPool
 from rkd_online.run.prompts import PromptStream
 from rkd_online.run.records import RunFolder, write_whole
-from rkd_online.run.report import StepReporter, Worker
+from rkd_online.run.report import TOKEN_ROLES, StepReporter, Worker
 from rkd_online.run.results import make_report
 from rkd_online.run.setup import JobSetup
+from rkd_online.run.setup_record import write_setup
+from rkd_online.run.stored import KeptInStore, StoredGroups
 from rkd_online.run.trace import TraceFile
 from rkd_online.run.workforce import Workforce
 from rkd_online.types import Progress
@@ -58,8 +61,13 @@ async def run_attempt(attempt: Attempt) -> Report:
     evaluator = Evaluator(
         attempt.setup, attempt.prompts, scorers, policy, attempt.folder.evaluations
     )
-    roles = _roles(attempt, policy, scorers, evaluator)
+    write_setup(attempt.folder.attempt(attempt.setup.attempt).setup, attempt.setup)
     progress = _progress(attempt.resume_from)
+    if attempt.prompts.stored is None:
+        batches: Batches = Pipeline(attempt.prompts, policy, scorers, spec, progress)
+    else:
+        batches = StoredGroups(attempt.prompts.stored, spec, progress)
+    roles = _roles(attempt, batches, evaluator)
     await _start(attempt, roles)
     if progress.step == 0:
         attempt.log("measuring the student before training")
@@ -73,10 +81,9 @@ async def run_attempt(attempt: Attempt) -> Report:
     return _report(attempt, before, after, teacher)
 
 
-def _roles(
-    attempt: Attempt, policy: GeneratorPool, scorers: ScorerPool, evaluator: Evaluator
-) -> Roles:
+def _roles(attempt: Attempt, batches: Batches, evaluator: Evaluator) -> Roles:
     spec, work = attempt.setup.spec, attempt.work
+    online = attempt.prompts.stored is None
     own = attempt.folder.attempt(attempt.setup.attempt)
     workers: dict[str, Worker] = {
         f"{role}:{index}": worker
@@ -91,9 +98,7 @@ def _roles(
     keeper = CheckpointKeeper(own.checkpoints, learner, spec.checkpoint, attempt.sink)
     sink = Sinks([keeper, attempt.sink])
     return Roles(
-        prompts=attempt.prompts,
-        generators=policy,
-        scorers=scorers,
+        batches=batches,
         learner=learner,
         publisher=WeightPublisher(
             learner,
@@ -101,10 +106,16 @@ def _roles(
             precision=spec.precision.generator,
             timeout_seconds=spec.resources.timeout_seconds,
         ),
-        records=own,
+        records=own if online else KeptInStore(),
         validation=evaluator,
         checkpoints=keeper,
-        reporter=StepReporter(workers, sink, TraceFile(own.trace), correct_at=spec.correct_at),
+        reporter=StepReporter(
+            workers,
+            sink,
+            TraceFile(own.trace),
+            correct_at=spec.correct_at,
+            token_roles=TOKEN_ROLES if online else ("learner",),
+        ),
     )
 
 
