@@ -50,6 +50,7 @@ def collect(
     from rkd_online.cli.evaluation_run import progress_bar
     from rkd_online.cli.evaluation_spec import asked, known_models, parse_changes
     from rkd_online.cli.extras import require
+    from rkd_online.run.collection_folder import begin
 
     options = {
         "evaluation.prompts": prompts,
@@ -61,10 +62,12 @@ def collect(
     require("collect")
     specs = asked(known_models([model]), task, parse_changes(changes or []) | options)
     ((name, spec),) = specs.items()
+    place = out.expanduser().resolve()
+    begin(spec, place)
     with progress_bar(spec.resources.device, f"{name}: loading") as watch:
         from rkd_online.run.collect import collect as run
 
-        found = run(spec, name, out, watch)
+        found = run(spec, name, place, watch)
     Console().print(
         f"written: {out}, {found.rows:,} completions of {found.groups:,} prompts",
         highlight=False,

@@ -20,14 +20,14 @@ from rkd_online.errors import RecordError
 from rkd_online.evaluation.evaluate import evaluate
 from rkd_online.generation.seeds import sample_seed
 from rkd_online.models.tokenizer import decoder, load_tokenizer, tokenizer_digest
+from rkd_online.run.collection_folder import ASKED
 from rkd_online.run.prepare import prepare
 from rkd_online.run.prompts import PromptStream
-from rkd_online.run.records import write_whole
 from rkd_online.run.setup import JobSetup
 from rkd_online.run.setup_record import package_versions
 from rkd_online.run.workers import build_generator, build_scorer
 from rkd_online.spec.job import JobSpec
-from rkd_online.spec.store_files import STORE, StoreManifest
+from rkd_online.spec.store_files import StoreManifest
 from rkd_online.store.card import write_card
 from rkd_online.store.columns import store_table
 from rkd_online.store.record import record_table
@@ -40,8 +40,6 @@ Watch: TypeAlias = Callable[[int, int], object]
 
 ATTEMPT: Final = 0
 """Of a job that takes no step, attempts count from 1."""
-ASKED: Final = "asked.json"
-"""In an unfinished collection: what it asks, so that nothing else goes on with it."""
 WAVE: Final = 1024
 """Completions of one wave, and rows of one shard; at least one prompt's."""
 
@@ -55,37 +53,12 @@ class Wave:
 
 
 def collect(
-    spec: JobSpec, name: str, out: Path, watch: Watch, *, wave: int = WAVE
+    spec: JobSpec, name: str, place: Path, watch: Watch, *, wave: int = WAVE
 ) -> StoreManifest:
     """Sample ``evaluation.samples`` completions of the policy to each of the first
-    ``evaluation.prompts`` training prompts, at ``rollout.temperature``, into a store at ``out``.
-
-    Raises RecordError where ``out`` holds a store or another collection.
-    """
-    place = out.expanduser().resolve()
-    begin(spec, place)
+    ``evaluation.prompts`` training prompts, at ``rollout.temperature``, into a store at ``place``,
+    a folder that ``begin`` took."""
     return asyncio.run(_collect(spec, name, place, watch, wave))
-
-
-def begin(spec: JobSpec, place: Path) -> None:
-    """Take the folder for this collection, or go on with what it holds of it."""
-    asked = spec.model_dump_json(indent=2) + "\n"
-    path = place / ASKED
-    if (place / STORE).is_file():
-        raise RecordError(f"--out {place} holds a store already: choose another folder")
-    if path.is_file():
-        if path.read_text() != asked:
-            raise RecordError(
-                f"--out {place} holds an unfinished collection that asked something else ({path}): "
-                "give the same command to go on with it, or choose another folder"
-            )
-        return
-    if place.exists() and (not place.is_dir() or any(place.iterdir())):
-        raise RecordError(f"--out {place} is not empty: choose another folder")
-    try:
-        write_whole(path, asked)
-    except OSError as error:
-        raise RecordError(f"--out {place} cannot be written: {error.strerror}") from error
 
 
 async def _collect(spec: JobSpec, name: str, place: Path, watch: Watch, wave: int) -> StoreManifest:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -20,7 +21,8 @@ VLLM = """
 import json, sys
 from vllm import LLM, SamplingParams
 
-llm = LLM(model=sys.argv[1], dtype="float32", max_model_len=96, max_num_seqs=4)
+llm = LLM(model=sys.argv[1], dtype="float32", max_model_len=96, max_num_seqs=4,
+          enforce_eager=True)
 chats = [[{"role": "user", "content": text}] for text in json.loads(sys.argv[2])]
 greedy = SamplingParams(temperature=0.0, max_tokens=int(sys.argv[3]))
 answers = llm.chat(chats, greedy, use_tqdm=False)
@@ -65,10 +67,10 @@ def checkpoint(finished: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def greedy(folder: Path) -> list[list[list[int]]]:
     """Prompts as the folder's own chat template has them, and greedy answers by plain forwards."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     found = []
     for text in QUESTIONS:
-        asked = tokenizer.apply_chat_template(
+        asked: Any = tokenizer.apply_chat_template(
             [{"role": "user", "content": text}], add_generation_prompt=True, return_dict=False
         )
         ids = torch.tensor([asked])

@@ -15,6 +15,7 @@ from pyarrow import parquet
 from rkd_online.cli.evaluation_spec import asked
 from rkd_online.metrics.sinks import read_reports
 from rkd_online.run.collect import collect as collected
+from rkd_online.run.collection_folder import begin
 from rkd_online.run.inline import run_inline
 from rkd_online.run.records import RunFolder
 from rkd_online.spec import JobSpec
@@ -101,6 +102,7 @@ def test_a_collection_that_was_cut_goes_on_with_the_waves_that_it_lacks(
     watched: list[tuple[int, int]] = []
 
     def run(out: Path) -> list[list[list[int]]]:
+        begin(spec, out)
         collected(spec, "teacher", out, lambda done, of: watched.append((done, of)), wave=4)
         shards = sorted((out / "data").iterdir())
         return [parquet.read_table(path)["completion_ids"].to_pylist() for path in shards]

@@ -34,28 +34,33 @@ class Collected:
 @pytest.fixture
 def collected(monkeypatch: pytest.MonkeyPatch) -> Collected:
     found = Collected()
-    monkeypatch.setitem(sys.modules, "rkd_online.run.collect", found)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "rkd_online.run.collect", found)
     return found
 
 
-def test_collect_asks_what_the_options_say(rkd: Rkd, collected: Collected) -> None:
+def test_collect_asks_what_the_options_say(rkd: Rkd, collected: Collected, tmp_path: Path) -> None:
+    store = tmp_path / "store"
     outcome = rkd(
-        "collect", TEACHER, "chain_sum", "--out", "store", "--prompts", "1200", "--samples", "2",
+        "collect", TEACHER, "chain_sum", "--out", str(store), "--prompts", "1200", "--samples", "2",
         "--temperature", "0.8", "--max-new-tokens", "40", "--set", "task.max_terms=3",
     )  # fmt: skip
     assert outcome.code == 0, outcome.err
     ((spec, name, out),) = collected.asked
-    assert (name, out, spec.policy.model, spec.teacher) == ("teacher", Path("store"), TEACHER, None)
+    assert (name, out, spec.policy.model, spec.teacher) == (
+        "teacher",
+        store,
+        TEACHER,
+        None,
+    )
     assert (spec.evaluation.prompts, spec.evaluation.samples) == (1200, 2)
     assert (spec.rollout.temperature, spec.rollout.max_new_tokens) == (0.8, 40)
     assert spec.task.model_dump()["max_terms"] == 3
-    assert outcome.out == (
-        "1200 prompts answered\nwritten: store, 2,400 completions of 1,200 prompts\n"
-    )
+    assert outcome.out == f"written: {store}, 2,400 completions of 1,200 prompts\n"
+    assert (store / "asked.json").is_file()
 
 
-def test_collect_has_defaults(rkd: Rkd, collected: Collected) -> None:
-    assert rkd("collect", TEACHER, "chain_sum", "--out", "store").code == 0
+def test_collect_has_defaults(rkd: Rkd, collected: Collected, tmp_path: Path) -> None:
+    assert rkd("collect", TEACHER, "chain_sum", "--out", str(tmp_path / "store")).code == 0
     spec = collected.asked[0][0]
     assert (spec.evaluation.prompts, spec.evaluation.samples) == (1024, 4)
     assert (spec.rollout.temperature, spec.rollout.max_new_tokens) == (1.0, 128)
