@@ -16,6 +16,7 @@ from rkd_online.models.tokenizer import decoder, load_tokenizer
 from rkd_online.run.records import RunFolder
 from rkd_online.run.setup_record import read_setup
 from rkd_online.spec.store_files import StoreManifest
+from rkd_online.spec.training import StoreSource
 from rkd_online.store.card import write_card
 from rkd_online.store.columns import store_table
 from rkd_online.store.record import RECORD
@@ -83,8 +84,8 @@ def _tokenizer_folder(job: KnownJob) -> Path:
 
 
 def _manifest(job: KnownJob, writer: ShardWriter) -> StoreManifest:
-    newest = [one for one in job.run.attempts() if one.setup.is_file()][-1]
-    setup = read_setup(newest.setup)
+    sampled = [one for one in job.run.attempts() if one.rollout_files.is_dir()]
+    setup = read_setup(sampled[-1].setup)
     teacher = job.spec.teacher
     return StoreManifest(
         source=f"job {job.name}",
@@ -102,4 +103,7 @@ def _manifest(job: KnownJob, writer: ShardWriter) -> StoreManifest:
 
 
 def _none(job: KnownJob) -> str:
+    source = job.spec.rollout.source
+    if isinstance(source, StoreSource):
+        return f"job {job.name} has no rollouts of its own: it learns from the store {source.path}"
     return f"job {job.name} has no rollouts yet: its first step is not done"

@@ -136,6 +136,20 @@ def test_a_job_without_rollouts_has_nothing_to_export(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_a_job_that_learns_from_a_store_names_it(tmp_path: Path) -> None:
+    job = make_job(
+        tmp_path,
+        checkpoints=(0,),
+        teacher=None,
+        algorithm={"type": "sft"},
+        rollout={"source": {"type": "store", "path": "/stores/teacher"}},
+        evaluation={"every": 20},
+        checkpoint={"best_metric": "validation/pass_at_1"},
+    )
+    with pytest.raises(RecordError, match=r"no rollouts of its own: .* the store /stores/teacher"):
+        export_rollouts(job, tmp_path / "out", force=False)
+
+
 def test_a_record_of_another_version_is_refused(tmp_path: Path) -> None:
     job = make_job(tmp_path, checkpoints=(0,))
     step_of(job, 1, 1, 0)
