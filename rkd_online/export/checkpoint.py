@@ -10,7 +10,8 @@ from rkd_online.export.folder import PROVENANCE, whole_folder
 from rkd_online.export.measured import measured
 from rkd_online.export.model_card import Origin, model_card
 from rkd_online.export.template import plain_template
-from rkd_online.learning.checkpoint import GENERATION_CONFIG, STATE, read_manifest
+from rkd_online.learning.checkpoint import GENERATION_CONFIG, STATE
+from rkd_online.learning.manifest import read_manifest
 from rkd_online.models.tokenizer import load_tokenizer
 from rkd_online.run.records import AttemptFolder
 from rkd_online.run.setup_record import SetupRecord, read_setup, spec_digest

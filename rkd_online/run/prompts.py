@@ -2,18 +2,21 @@
 
 from collections.abc import Collection, Iterable
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from rkd_online.errors import SpecError, TaskError
 from rkd_online.generation.requests import training_request
 from rkd_online.models.tokenizer import load_tokenizer
 from rkd_online.run.setup import JobSetup
 from rkd_online.spec.training import StoreSource
-from rkd_online.store.reader import AcceptedGroups
 from rkd_online.tasks.base import Message
 from rkd_online.tasks.build import build_task
 from rkd_online.tasks.order import training_order
 from rkd_online.tasks.prompts import PromptRenderer
 from rkd_online.types import Progress, PromptItem, SamplingRequest, Split
+
+if TYPE_CHECKING:
+    from rkd_online.store.reader import AcceptedGroups
 
 
 class PromptStream:
@@ -39,11 +42,13 @@ class PromptStream:
         )
 
     @cached_property
-    def stored(self) -> AcceptedGroups | None:
+    def stored(self) -> "AcceptedGroups | None":
         """The groups of the job's store, read once; None where the policy samples."""
         source = self._spec.rollout.source
         if not isinstance(source, StoreSource):
             return None
+        from rkd_online.store.reader import AcceptedGroups
+
         return AcceptedGroups(
             source.path,
             correct_at=self._spec.correct_at,
@@ -89,7 +94,7 @@ class PromptStream:
         again = [self._order.take(group, 1)[0] for group in progress.open_groups]
         return {*again, *self._order.take(progress.next_group, rest - len(again))}
 
-    def _check_stored(self, stored: AcceptedGroups, held_out: Iterable[PromptItem]) -> None:
+    def _check_stored(self, stored: "AcceptedGroups", held_out: Iterable[PromptItem]) -> None:
         """Every sample fits into a step, and none is of a prompt that measures."""
         where = f"rollout.source.path {stored.folder}"
         if stored.longest > self._context:

@@ -3,10 +3,10 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rkd_online.run.stages import StageClock
 from rkd_online.spec.job import JobSpec
-from rkd_online.store.reader import AcceptedGroups
 from rkd_online.tasks.order import PromptOrder
 from rkd_online.types import (
     PhasePlace,
@@ -17,6 +17,9 @@ from rkd_online.types import (
     WeightVersion,
 )
 
+if TYPE_CHECKING:
+    from rkd_online.store.reader import AcceptedGroups
+
 
 class StoredGroups:
     """Hands out the batches of the steps: epoch after epoch of all prompts, each shuffled anew.
@@ -25,7 +28,7 @@ class StoredGroups:
     have.
     """
 
-    def __init__(self, store: AcceptedGroups, spec: JobSpec, progress: Progress) -> None:
+    def __init__(self, store: "AcceptedGroups", spec: JobSpec, progress: Progress) -> None:
         self._store = store
         self._order = PromptOrder(len(store), spec.seed)
         self._size = spec.rollout.prompts_per_step
