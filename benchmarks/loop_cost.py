@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmarks.results import Figure, Goal, Result, Row, result
 from rkd_online.metrics.busy import BusySpan, WorkLog
 from rkd_online.run.loop import Roles, train
+from rkd_online.run.pipeline import Pipeline
 from rkd_online.run.pools import GeneratorPool, ScorerPool
 from rkd_online.run.records import AttemptFolder
 from rkd_online.run.report import StepReporter
@@ -146,10 +147,10 @@ def _milliseconds(rollouts: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         generators = [Instant() for _ in range(GENERATORS)]
         workers = {f"generator:{index}": one for index, one in enumerate(generators)}
+        start = Progress(0, 0, ())
+        policy, scorers = GeneratorPool(generators), ScorerPool([instant])
         roles = Roles(
-            prompts=instant,
-            generators=GeneratorPool(generators),
-            scorers=ScorerPool([instant]),
+            batches=Pipeline(instant, policy, scorers, spec, start),
             learner=instant,
             publisher=WeightPublisher(
                 instant, generators, precision="float32", timeout_seconds=60.0
@@ -162,7 +163,7 @@ def _milliseconds(rollouts: int) -> float:
             ),
         )
         started = time.perf_counter()
-        asyncio.run(train(roles, spec, Progress(0, 0, ())))
+        asyncio.run(train(roles, spec, start))
         return 1000 * (time.perf_counter() - started) / rollouts
 
 

@@ -21,6 +21,7 @@ from benchmarks.results import ROOT, Figure, Goal, Result, Row, result
 from rkd_online.inference.environment import prepare_engine_process
 from rkd_online.metrics.sinks import read_reports
 from rkd_online.run.loop import Roles, train
+from rkd_online.run.pipeline import Pipeline
 from rkd_online.run.pools import GeneratorPool, ScorerPool
 from rkd_online.run.records import AttemptFolder, RunFolder
 from rkd_online.run.report import StepReporter
@@ -205,11 +206,11 @@ def _replay(reports: Sequence[StepReport], *, scores: bool) -> float:
         fake = Replayed(reports, scores=scores)
         spec = JobSpec.model_validate(_spec("rlad") | {"steps": REPLAYED})
         rollout = spec.rollout.model_copy(update={"max_staleness": 1})
+        spec, start = spec.model_copy(update={"rollout": rollout}), Progress(0, 0, ())
+        policy, scorers = GeneratorPool([fake]), ScorerPool([fake])
         with tempfile.TemporaryDirectory() as place:
             roles = Roles(
-                prompts=fake,
-                generators=GeneratorPool([fake]),
-                scorers=ScorerPool([fake]),
+                batches=Pipeline(fake, policy, scorers, spec, start),
                 learner=fake,
                 publisher=WeightPublisher(fake, [fake], precision="float32", timeout_seconds=60.0),
                 records=AttemptFolder(Path(place)),
@@ -217,7 +218,7 @@ def _replay(reports: Sequence[StepReport], *, scores: bool) -> float:
                 checkpoints=nothing,
                 reporter=StepReporter({"learner:0": fake}, kept, nothing, correct_at=1.0),
             )
-            await train(roles, spec.model_copy(update={"rollout": rollout}), Progress(0, 0, ()))
+            await train(roles, spec, start)
 
     asyncio.run(run())
     return statistics.median(kept.steps[3:-3])

@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from rkd_online import __version__
-from rkd_online.cli import evaluation, jobs, local, server, zoo
+from rkd_online.cli import evaluation, exports, jobs, local, server, zoo
+from rkd_online.cli.collection import collect
 from rkd_online.cli.hints import examples
 from rkd_online.cli.presets import presets
 from rkd_online.errors import RkdError
@@ -61,6 +62,15 @@ app.command(
     rich_help_panel=HERE,
     epilog=examples("rkd presets", "rkd presets opd-then-grpo"),
 )(presets)
+app.command(
+    "collect",
+    rich_help_panel=HERE,
+    epilog=examples(
+        "rkd collect zoo:chain-sum/teacher chain_sum --prompts 512 --out store",
+        "rkd collect hf:Qwen/Qwen3-8B@main job.yaml --samples 8 --out store",
+    ),
+)(collect)
+app.add_typer(exports.app, name="export", rich_help_panel=HERE)
 app.add_typer(zoo.app, name="zoo", rich_help_panel=HERE)
 app.command(
     "serve",

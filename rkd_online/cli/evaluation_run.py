@@ -2,10 +2,10 @@
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -40,6 +40,27 @@ def measure_all(specs: Mapping[str, JobSpec], split: Split) -> list[Evaluation]:
         Progress(*COLUMNS, console=terminal, disable=not terminal.is_terminal) as progress,
     ):
         return [_measure(name, spec, split, progress) for name, spec in specs.items()]
+
+
+@contextmanager
+def progress_bar(device: Literal["cpu", "cuda"], said: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar over prompts that is up before the heavy imports, and tells how many are answered of
+    how many. Without a terminal a line at the end."""
+    from rkd_online.inference.environment import prepare_engine_process
+
+    prepare_engine_process(device)
+    with (
+        _quiet() as terminal,
+        Progress(*COLUMNS, console=terminal, disable=not terminal.is_terminal) as progress,
+    ):
+        bar = progress.add_task(said, total=None)
+
+        def watch(answered: int, prompts: int) -> None:
+            if progress.disable and answered == prompts:
+                progress.console.print(f"{prompts} prompts answered", highlight=False)
+            progress.update(bar, description="sampling", completed=answered, total=prompts)
+
+        yield watch
 
 
 def _measure(name: str, spec: JobSpec, split: Split, progress: Progress) -> Evaluation:

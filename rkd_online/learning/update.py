@@ -14,7 +14,7 @@ from rkd_online.batching.pack import micro_batches, minibatches
 from rkd_online.errors import TrainingError
 from rkd_online.learning.old_policy import RowStreams, advantages_of
 from rkd_online.learning.ranks import Ranks, whole
-from rkd_online.learning.tensors import row_tensors
+from rkd_online.learning.tensors import RowTensors, row_tensors
 from rkd_online.models.completion_model import CompletionModel, CompletionStatistics
 from rkd_online.objectives import (
     batch_denominator,
@@ -22,7 +22,7 @@ from rkd_online.objectives import (
     needs_old_first,
     policy_loss,
 )
-from rkd_online.spec.algorithm import Algorithm
+from rkd_online.spec.algorithm import Algorithm, Sft
 from rkd_online.spec.training import OptimizerSpec
 from rkd_online.types import Logprobs, TokenIds, TrainingBatch
 
@@ -123,9 +123,7 @@ class PolicyUpdate:
         policy, entropy = self._statistics(chosen)
         tensors = row_tensors([self._batch.rows[index] for index in chosen], policy.device)
         old = self._old_of(chosen, policy)
-        weights, capped = importance_weights(
-            old, tensors.sampler_logprobs, tensors.mask, self._algorithm.sampler_correction
-        )
+        weights, sampled = self._sampler_weights(old, tensors, len(lengths))
         loss, metrics = policy_loss(
             policy,
             old_logprobs=old,
@@ -143,15 +141,27 @@ class PolicyUpdate:
         (loss * (self._ranks.count if counts else 0)).backward()
         if not counts:
             return None
-        mismatch = (old - tensors.sampler_logprobs).abs().masked_fill(~tensors.mask, 0.0)
-        sequences = len(lengths)
-        return chosen, {name: float(value) for name, value in metrics.items()} | {
+        found = {name: float(value) for name, value in metrics.items()} | sampled
+        return chosen, found | {
             "policy/loss": float(loss.detach()),
-            "policy/entropy": _sequence_mean(entropy, tensors.mask, sequences),
-            "sampler/mismatch_mean": _sequence_mean(mismatch, tensors.mask, sequences),
+            "policy/entropy": _sequence_mean(entropy, tensors.mask, len(lengths)),
+        }
+
+    def _sampler_weights(
+        self, old: Tensor, tensors: RowTensors, sequences: int
+    ) -> tuple[Tensor | None, dict[str, float]]:
+        """Each token's weight for the sampler that was not the old policy, and what is reported of
+        it; nothing where another model sampled, from which ``sft`` corrects nothing."""
+        if isinstance(self._algorithm, Sft):
+            return None, {}
+        sampler, mask = tensors.sampler_logprobs, tensors.mask
+        weights, capped = importance_weights(old, sampler, mask, self._algorithm.sampler_correction)
+        mismatch = (old - sampler).abs().masked_fill(~mask, 0.0)
+        return weights, {
+            "sampler/mismatch_mean": _sequence_mean(mismatch, mask, sequences),
             "sampler/mismatch_max": float(mismatch.max()),
-            "sampler/weight_mean": _sequence_mean(weights, tensors.mask, sequences),
-            "sampler/capped_share": _sequence_mean(capped, tensors.mask, sequences),
+            "sampler/weight_mean": _sequence_mean(weights, mask, sequences),
+            "sampler/capped_share": _sequence_mean(capped, mask, sequences),
         }
 
     def _old_of(self, chosen: Sequence[int], policy: Tensor) -> Tensor:

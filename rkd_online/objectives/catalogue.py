@@ -8,7 +8,7 @@ it; ``docs/methods.md`` goes through the steps.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeVar
 
 from torch import Tensor
 
@@ -48,9 +48,6 @@ from rkd_online.spec.algorithm import (
 
 AlgorithmT = TypeVar("AlgorithmT", bound=Averaged)
 TokensT = TypeVar("TokensT", bound=SampledTokens)
-
-Objective: TypeAlias = Algorithm | Sft
-"""Whatever has a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +104,7 @@ METHODS: Mapping[str, Method[Any, Any]] = MappingProxyType(
 )
 
 
-def method_for(algorithm: Objective, tokens: SampledTokens) -> Method[Any, Any]:
+def method_for(algorithm: Algorithm, tokens: SampledTokens) -> Method[Any, Any]:
     """The row of an algorithm. ``ValueError`` where it needs a teacher that scored nothing."""
     if algorithm.type in TEACHER_METHODS and not isinstance(tokens, TaughtTokens):
         raise ValueError(

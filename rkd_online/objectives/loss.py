@@ -6,13 +6,13 @@ import torch
 from torch import Tensor
 
 from rkd_online.objectives.aggregation import BatchMean, loss_mean, metric_mean
-from rkd_online.objectives.catalogue import Method, Objective, method_for
+from rkd_online.objectives.catalogue import Method, method_for
 from rkd_online.objectives.diagnostics import policy_metrics, surrogate_metrics
 from rkd_online.objectives.outcomes import Outcomes
 from rkd_online.objectives.reference import reference_penalty
 from rkd_online.objectives.surrogate import Surrogate
 from rkd_online.objectives.tokens import SampledTokens, sampled_tokens, stream
-from rkd_online.spec.algorithm import NoReference, ReferenceKl
+from rkd_online.spec.algorithm import Algorithm, NoReference, ReferenceKl
 
 NO_REFERENCE: Final = NoReference()
 
@@ -24,7 +24,7 @@ def policy_loss(
     teacher_logprobs: Tensor | None,
     advantages: Tensor,
     mask: Tensor,
-    algorithm: Objective,
+    algorithm: Algorithm,
     correct: Tensor | None = None,
     group_ids: Tensor | None = None,
     importance_weights: Tensor | None = None,
@@ -75,7 +75,7 @@ def token_advantages(
     teacher_logprobs: Tensor | None,
     advantages: Tensor,
     mask: Tensor,
-    algorithm: Objective,
+    algorithm: Algorithm,
     correct: Tensor | None = None,
     group_ids: Tensor | None = None,
 ) -> Tensor:
@@ -105,7 +105,7 @@ def _penalized(
 
 def _metrics(
     method: Method[Any, Any],
-    algorithm: Objective,
+    algorithm: Algorithm,
     tokens: SampledTokens,
     surrogate: Surrogate,
     loss: BatchMean,

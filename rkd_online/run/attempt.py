@@ -14,14 +14,17 @@ from rkd_online.metrics.sinks import Sink, Sinks, read_reports
 from rkd_online.run.checkpoints import CheckpointKeeper, named_checkpoints
 from rkd_online.run.evaluator import Evaluator
 from rkd_online.run.learners import LearnerRanks
-from rkd_online.run.loop import Roles, train
-from rkd_online.run.pools import GeneratorPool, Judge, job_scorers
+from rkd_online.run.loop import Batches, Roles, train
+from rkd_online.run.pipeline import Pipeline
+from rkd_online.run.pools import GeneratorPool, job_scorers
 from rkd_online.run.prompts import PromptStream
 from rkd_online.run.records import RunFolder, write_whole
-from rkd_online.run.report import StepReporter, Worker
+from rkd_online.run.report import TOKEN_ROLES, StepReporter, Worker
 from rkd_online.run.results import make_report
 from rkd_online.run.roles import Generator
 from rkd_online.run.setup import JobSetup
+from rkd_online.run.setup_record import write_setup
+from rkd_online.run.stored import KeptInStore, StoredGroups
 from rkd_online.run.trace import TraceFile
 from rkd_online.run.workforce import Workforce
 from rkd_online.spec.job import JobSpec
@@ -64,8 +67,13 @@ async def run_attempt(attempt: Attempt) -> Report:
     evaluator = Evaluator(
         attempt.setup, attempt.prompts, scorers, policy, attempt.folder.evaluations
     )
-    roles = _roles(attempt, policy, scorers, evaluator)
+    write_setup(attempt.folder.attempt(attempt.setup.attempt).setup, attempt.setup)
     progress = _progress(attempt.resume_from)
+    if attempt.prompts.stored is None:
+        batches: Batches = Pipeline(attempt.prompts, policy, scorers, spec, progress)
+    else:
+        batches = StoredGroups(attempt.prompts.stored, spec, progress)
+    roles = _roles(attempt, batches, evaluator)
     await _start(attempt, roles)
     if progress.step == 0:
         attempt.log("measuring the student before training")
@@ -79,16 +87,15 @@ async def run_attempt(attempt: Attempt) -> Report:
     return _report(attempt, before, after, teacher)
 
 
-def _roles(attempt: Attempt, policy: GeneratorPool, scorers: Judge, evaluator: Evaluator) -> Roles:
+def _roles(attempt: Attempt, batches: Batches, evaluator: Evaluator) -> Roles:
     spec, work = attempt.setup.spec, attempt.work
+    online = attempt.prompts.stored is None
     own = attempt.folder.attempt(attempt.setup.attempt)
     learner = LearnerRanks(work.learners)
     keeper = CheckpointKeeper(own.checkpoints, learner, spec.checkpoint, attempt.sink)
     sink = Sinks([keeper, attempt.sink])
     return Roles(
-        prompts=attempt.prompts,
-        generators=policy,
-        scorers=scorers,
+        batches=batches,
         learner=learner,
         publisher=WeightPublisher(
             learner,
@@ -96,7 +103,7 @@ def _roles(attempt: Attempt, policy: GeneratorPool, scorers: Judge, evaluator: E
             precision=spec.precision.generator,
             timeout_seconds=spec.resources.timeout_seconds,
         ),
-        records=own,
+        records=own if online else KeptInStore(),
         validation=evaluator,
         checkpoints=keeper,
         reporter=StepReporter(
@@ -105,6 +112,7 @@ def _roles(attempt: Attempt, policy: GeneratorPool, scorers: Judge, evaluator: E
             TraceFile(own.trace),
             correct_at=spec.correct_at,
             parts=[part.name for part in spec.parts] if spec.mixed else (),
+            token_roles=TOKEN_ROLES if online else ("learner",),
         ),
     )
 

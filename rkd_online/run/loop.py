@@ -1,9 +1,9 @@
 """The loop: generate, score, assemble, update, publish, report.
 
-Consumes prompts. Produces weight versions, records, reports and checkpoints. Waits for a full batch
-of scored groups, the update and the swap; each has its timeout. Step n makes weight version n from
-rollouts whose oldest token is of version n - 1 - ``max_staleness`` or newer: with 0 generators and
-learner take turns, with more they work at the same time.
+Consumes scored groups. Produces weight versions, records, reports and checkpoints. Waits for a full
+batch, the update and the swap; each has its timeout. Step n makes weight version n from rollouts
+whose oldest token is of version n - 1 - ``max_staleness`` or newer: with 0 generators and learner
+take turns, with more they work at the same time.
 """
 
 import asyncio
@@ -13,14 +13,47 @@ from typing import Protocol
 
 from rkd_online.batching.assemble import assemble
 from rkd_online.run.phases import Phases
-from rkd_online.run.pipeline import Pipeline, Prompts
-from rkd_online.run.pools import Judge, Sampler
 from rkd_online.run.report import StepReporter
 from rkd_online.run.roles import Policy
 from rkd_online.run.stages import StageClock
 from rkd_online.spec.job import JobSpec
-from rkd_online.types import Progress, ScoredGroup, TrainingBatch, UpdateResult
+from rkd_online.types import (
+    PhasePlace,
+    Progress,
+    ScoredGroup,
+    TrainingBatch,
+    UpdateResult,
+    WeightVersion,
+)
 from rkd_online.weights.publisher import WeightPublisher
+
+
+class Batches(Protocol):
+    """Where the groups of each step come from: what is sampled meanwhile, or a store."""
+
+    def sample_with(self, version: WeightVersion) -> None:
+        """The generators have ``version`` now."""
+        ...
+
+    def turn_to(self, *, teacher: bool, flat_groups: int) -> None:
+        """What the next step wants."""
+        ...
+
+    async def batch(self, step: int, clock: StageClock) -> list[ScoredGroup]:
+        """The groups of step ``step``; the clock gets what was waited for."""
+        ...
+
+    def progress(self, phase: PhasePlace) -> Progress:
+        """Where a run would go on that starts again after the last batch, in that phase."""
+        ...
+
+    def take_dropped(self) -> dict[str, float]:
+        """How many groups were dropped since the last call, by metric."""
+        ...
+
+    async def close(self) -> None:
+        """Stop waiting for anything that is still under way."""
+        ...
 
 
 class Records(Protocol):
@@ -47,9 +80,7 @@ class Checkpoints(Protocol):
 class Roles:
     """Everything that the loop calls."""
 
-    prompts: Prompts
-    generators: Sampler
-    scorers: Judge
+    batches: Batches
     learner: Policy
     publisher: WeightPublisher
     records: Records
@@ -62,16 +93,16 @@ async def train(roles: Roles, spec: JobSpec, progress: Progress) -> None:
     """Run the steps after ``progress.step``. The next version's groups are asked for as soon as the
     generators have it, before the step is recorded; a checkpoint's time belongs to the step after
     it."""
-    pipeline = Pipeline(roles.prompts, roles.generators, roles.scorers, spec, progress)
+    batches = roles.batches
     phases = Phases(spec, progress.phase)
     await roles.reporter.start()
-    pipeline.sample_with(progress.step)
+    batches.sample_with(progress.step)
     clock = StageClock()
     try:
         for step in range(progress.step + 1, spec.steps + 1):
             plan = phases.plan(step)
-            pipeline.turn_to(teacher=phases.needs_teacher, flat_groups=plan.flat_groups)
-            groups = await pipeline.batch(step, clock)
+            batches.turn_to(teacher=phases.needs_teacher, flat_groups=plan.flat_groups)
+            groups = await batches.batch(step, clock)
             with clock.stage("assemble"):
                 batch = assemble(
                     groups,
@@ -92,16 +123,16 @@ async def train(roles: Roles, spec: JobSpec, progress: Progress) -> None:
             if spec.evaluation.every and step % spec.evaluation.every == 0:
                 with clock.stage("evaluate"):
                     metrics |= await roles.validation.validate()
-            pipeline.sample_with(step)
+            batches.sample_with(step)
             with clock.stage("record"):
                 await asyncio.to_thread(roles.records.rollouts, groups, batch, update)
-            metrics |= pipeline.take_dropped()
+            metrics |= batches.take_dropped()
             report = await roles.reporter.step(step, groups, metrics, clock)
             if step < spec.steps and (switch := phases.done(step, report.metrics)):
                 roles.reporter.event("phase", switch.event())
             clock = StageClock()
             if step % spec.checkpoint.every == 0 or step == spec.steps:
                 with clock.stage("checkpoint"):
-                    await roles.checkpoints.save(pipeline.progress(phases.place))
+                    await roles.checkpoints.save(batches.progress(phases.place))
     finally:
-        await pipeline.close()
+        await batches.close()

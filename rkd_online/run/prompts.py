@@ -1,17 +1,23 @@
 """The prompts of each step and of each evaluation."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from rkd_online.errors import TaskError
+from rkd_online.errors import SpecError, TaskError
 from rkd_online.generation.requests import training_request
 from rkd_online.models.tokenizer import load_tokenizer
 from rkd_online.run.setup import JobSetup
+from rkd_online.spec.training import StoreSource
 from rkd_online.tasks.base import Message
 from rkd_online.tasks.build import build_task
 from rkd_online.tasks.mixture import part_sizes
 from rkd_online.tasks.order import first_prompts, job_order
 from rkd_online.tasks.prompts import PromptRenderer
 from rkd_online.types import Progress, PromptItem, SamplingRequest, Split
+
+if TYPE_CHECKING:
+    from rkd_online.store.reader import AcceptedGroups
 
 
 class PromptStream:
@@ -27,11 +33,26 @@ class PromptStream:
             seed=spec.seed,
             groups=spec.steps * spec.rollout.prompts_per_step,
         )
+        self._context = setup.context_length
         self._renderer = PromptRenderer(
             load_tokenizer(setup.policy),
             spec.prompt,
             context=setup.context_length,
             max_new_tokens=spec.rollout.max_new_tokens,
+        )
+
+    @cached_property
+    def stored(self) -> "AcceptedGroups | None":
+        """The groups of the job's store, read once; None where the policy samples."""
+        source = self._spec.rollout.source
+        if not isinstance(source, StoreSource):
+            return None
+        from rkd_online.store.reader import AcceptedGroups
+
+        return AcceptedGroups(
+            source.path,
+            correct_at=self._spec.correct_at,
+            minimum_reward=source.minimum_reward,
         )
 
     def request(self, group_id: int) -> SamplingRequest:
@@ -45,14 +66,11 @@ class PromptStream:
         Raises TaskError for one that does not fit, or that measures what it is trained or tuned on,
         before anything is loaded or trained.
         """
-        rest = (self._spec.steps - progress.step) * self._spec.rollout.prompts_per_step
-        again = [self._order.take(group, 1)[0] for group in progress.open_groups]
-        training = {*again, *self._order.take(progress.next_group, rest - len(again))}
         validation = self._spec.evaluation.every_prompts if self._spec.evaluation.every else 0
         asked: dict[Split, Collection[int]] = {
             "test": self._first("test", self._spec.evaluation.prompts),
             "validation": self._first("validation", validation),
-            "train": training,
+            "train": self._training(progress) if self.stored is None else (),
         }
         held_out: dict[tuple[Message, ...], PromptItem] = {}
         for split, indices in asked.items():
@@ -62,12 +80,39 @@ class PromptStream:
                 _check_apart(item, held_out.get(problem.messages))
                 if split != "train":
                     held_out[problem.messages] = item
+        if self.stored is not None:
+            self._check_stored(self.stored, held_out.values())
         return sum(map(len, asked.values()))
 
     def held_out(self, split: Split, count: int) -> list[PromptItem]:
         """The first ``count`` prompts of a split, or all of it where it is smaller; of a mixture
         each part's first ones, by its weight."""
         return [self._item(split, index) for index in self._first(split, count)]
+
+    def _training(self, progress: Progress) -> set[int]:
+        """The training prompts that are still to come."""
+        rest = (self._spec.steps - progress.step) * self._spec.rollout.prompts_per_step
+        again = [self._order.take(group, 1)[0] for group in progress.open_groups]
+        return {*again, *self._order.take(progress.next_group, rest - len(again))}
+
+    def _check_stored(self, stored: "AcceptedGroups", held_out: Iterable[PromptItem]) -> None:
+        """Every sample fits into a step, and none is of a prompt that measures."""
+        where = f"rollout.source.path {stored.folder}"
+        if stored.longest > self._context:
+            raise SpecError(
+                f"{where}: its longest sample has {stored.longest} tokens, the job's sequences "
+                f"{self._context} at most: raise rollout.max_prompt_tokens or "
+                "rollout.max_new_tokens if the policy's context allows it"
+            )
+        measuring = {item.token_ids.tobytes(): item for item in held_out}
+        for place in range(len(stored)):
+            prompt = stored.prompt(place)
+            same = measuring.get(prompt.token_ids.tobytes())
+            if same is not None:
+                raise TaskError(
+                    f"{where}: its prompt {prompt.id} is {same.id}, which measures the result and "
+                    "may not be trained on: collect from the train split"
+                )
 
     def _first(self, split: Split, count: int) -> list[int]:
         return first_prompts(self._spec.parts, part_sizes(self._task, split), count)

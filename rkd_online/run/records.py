@@ -79,6 +79,8 @@ class AttemptFolder:
         self.path = path
         self.metrics = path / "metrics.jsonl"
         self.trace = path / "trace.jsonl"
+        self.setup = path / "setup.json"
+        self.rollout_files = path / "rollouts"
         self.checkpoints = path / "checkpoints"
 
     def rollouts(
@@ -87,7 +89,7 @@ class AttemptFolder:
         """Keep every rollout of a step, in the order of the batch's rows."""
         from rkd_online.run.rollout_table import write_rollouts
 
-        path = self.path / "rollouts" / f"step-{batch.step:06d}.parquet"
+        path = self.rollout_files / f"step-{batch.step:06d}.parquet"
         try:
             write_rollouts(path, groups, batch, update)
         except OSError as error:

@@ -15,6 +15,8 @@ from rkd_online.types import ScoredGroup, StepReport
 
 ROLES = {"generator": "generate", "scorer": "score", "learner": "update"}
 """Each role and the stage of its own work with tokens."""
+TOKEN_ROLES = tuple(ROLES)
+"""Those that work on the tokens of a step that the policy samples."""
 
 
 class Worker(Protocol):
@@ -44,13 +46,16 @@ class StepReporter:
         *,
         correct_at: float,
         parts: Sequence[str] = (),
+        token_roles: Sequence[str] = TOKEN_ROLES,
     ) -> None:
-        """``workers`` are by name, such as ``generator:0``, ``parts`` those of a mixture."""
+        """``workers`` are by name, such as ``generator:0``, ``parts`` those of a mixture;
+        ``token_roles`` those of ``ROLES`` that work on the tokens of a step."""
         self._workers = workers
         self._sink = sink
         self._trace = trace
         self._correct_at = correct_at
         self._parts = parts
+        self._token_roles = token_roles
         self._cpu = CoreSeconds()
         self._early: dict[str, tuple[BusySpan, ...]] = {}
 
@@ -78,7 +83,7 @@ class StepReporter:
             metrics
             | batch_metrics(groups, correct_at=self._correct_at)
             | part_metrics(groups, self._parts, correct_at=self._correct_at)
-            | throughput(groups, busy, clock.started, ended)
+            | throughput(groups, busy, clock.started, ended, self._token_roles)
             | idle_shares(work, clock.started, ended)
             | {"loop/share": 1 - covered_seconds(busy, clock.started, ended) / seconds}
             | {"loop/core_seconds": self._cpu.spent(logs.values())}
@@ -116,18 +121,22 @@ class CoreSeconds:
 
 
 def throughput(
-    groups: Sequence[ScoredGroup], spans: Sequence[BusySpan], start: float, end: float
+    groups: Sequence[ScoredGroup],
+    spans: Sequence[BusySpan],
+    start: float,
+    end: float,
+    roles: Sequence[str] = TOKEN_ROLES,
 ) -> dict[str, float]:
     """Rollouts and completion tokens per second of the step from ``start`` to ``end``, and tokens
-    per second of each role's own work in it."""
+    per second of the own work of each of ``roles`` in it."""
     rollouts = [scored.rollout for group in groups for scored in group.rollouts]
     tokens = sum(len(rollout.completion_ids) for rollout in rollouts)
     rates = {
         "throughput/rollouts_per_second": len(rollouts) / (end - start),
         "throughput/tokens_per_second": tokens / (end - start),
     }
-    for role, stage in ROLES.items():
-        work = [span for span in spans if span.role == role and span.stage == stage]
+    for role in roles:
+        work = [span for span in spans if span.role == role and span.stage == ROLES[role]]
         busy = covered_seconds(work, start, end)
         if busy > 0:
             rates[f"throughput/{role}_tokens_per_second"] = tokens / busy

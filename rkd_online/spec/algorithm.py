@@ -229,15 +229,15 @@ class Topd(Clipped):
 
 
 class Sft(Averaged):
-    """Cross entropy on samples of the teacher that the verifier accepted: the offline baseline of
-    arXiv 2602.22495, section 5. No online job asks for it."""
+    """Cross entropy on the correct samples of a store, such as a teacher's: the offline baseline of
+    arXiv 2602.22495, section 5. It needs ``rollout.source`` of type ``store``."""
 
     type: Literal["sft"] = "sft"
-    """Names this loss."""
+    """Names this algorithm."""
 
 
 Algorithm = Annotated[
-    Grpo | Gspo | Cispo | Rlad | Opd | Kdrl | KdrlMask | Srpo | Hdpo | Rlsd | Topd,
+    Grpo | Gspo | Cispo | Rlad | Opd | Kdrl | KdrlMask | Srpo | Hdpo | Rlsd | Topd | Sft,
     Field(discriminator="type"),
 ]
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from rkd_online.errors import ModelError, SpecError
+from rkd_online.errors import ModelError, RecordError, SpecError
 from rkd_online.spec.check_task import reward_problems, task_problems
 from rkd_online.spec.job import JobSpec
 from rkd_online.spec.model_files import BYTES, ModelFiles, read_model
@@ -13,8 +13,10 @@ from rkd_online.spec.references import (
     parse_hub_reference,
     resolve_model,
 )
+from rkd_online.spec.store_files import read_store_manifest
 from rkd_online.spec.task import ChatPrompt, Prompt
 from rkd_online.spec.tokenizer_files import TokenizerFiles, differences, read_tokenizer
+from rkd_online.spec.training import StoreSource
 
 
 def check_spec(spec: JobSpec) -> None:
@@ -33,7 +35,22 @@ def check_spec(spec: JobSpec) -> None:
         except (ModelError, SpecError) as error:
             problems.append(f"{role}.model: {error}")
     problems += [*_model_problems(spec, folders), *task_problems(spec.task), *reward_problems(spec)]
+    problems += _store_problems(spec)
     _refuse(problems)
+
+
+def _store_problems(spec: JobSpec) -> Iterator[str]:
+    """Whose tokens they are is compared at the start of a run, with the tokenizer loaded."""
+    source = spec.rollout.source
+    if not isinstance(source, StoreSource):
+        return
+    if not source.path.is_absolute():
+        yield f"rollout.source.path: {source.path} is a relative path: give an absolute one"
+        return
+    try:
+        read_store_manifest(source.path)
+    except RecordError as error:
+        yield f"rollout.source.path: {error}"
 
 
 def check_models(spec: JobSpec, folders: Mapping[str, Path]) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PositiveInt, StringConstraints, model_validator
 
-from rkd_online.spec.algorithm import REWARD_DRIVEN, TEACHER_METHODS, Algorithm
+from rkd_online.spec.algorithm import REWARD_DRIVEN, TEACHER_METHODS, Algorithm, Sft
 from rkd_online.spec.base import SpecModel
 from rkd_online.spec.mixture import (
     AnyTask,
@@ -17,6 +17,7 @@ from rkd_online.spec.mixture import (
     parts_of,
     teacher_problem,
 )
+from rkd_online.spec.offline import offline_problem
 from rkd_online.spec.phases import Phase, phase_problem
 from rkd_online.spec.precision import PrecisionSpec
 from rkd_online.spec.preset import KEY as PRESET
@@ -131,6 +132,18 @@ class JobSpec(SpecModel):
         return self
 
     @model_validator(mode="after")
+    def _source_fits_algorithm(self) -> Self:
+        problem = offline_problem(
+            self._algorithms(),
+            self.rollout,
+            best_metric=self.checkpoint.best_metric,
+            teacher=self.teacher is not None,
+        )
+        if problem is not None:
+            raise ValueError(problem)
+        return self
+
+    @model_validator(mode="after")
     def _phases_can_end(self) -> Self:
         problem = phase_problem(
             self.phases,
@@ -167,6 +180,8 @@ class JobSpec(SpecModel):
     def _staleness_is_corrected(self) -> Self:
         stale = self.rollout.max_staleness
         for field, algorithm in self._algorithms().items():
+            if isinstance(algorithm, Sft):
+                continue
             if stale and algorithm.sampler_correction.type == "none":
                 raise ValueError(
                     f"rollout.max_staleness {stale} samples with older weights, which "

@@ -15,6 +15,7 @@ from rkd_online.spec.mixture import AnyTask, MixtureTask, TaskPart
 from rkd_online.spec.references import anchor
 from rkd_online.spec.resources import PolicySpec, TeacherSpec
 from rkd_online.spec.task import FileTask
+from rkd_online.spec.training import StoreSource
 
 YAML_SUFFIXES: Final = frozenset({".yaml", ".yml"})
 
@@ -54,6 +55,10 @@ def _anchored(spec: JobSpec, folder: Path) -> JobSpec:
     if spec.teacher is not None:
         changes["teacher"] = _anchored_model(spec.teacher, folder)
     changes["task"] = _anchored_task(spec.task, folder)
+    source = spec.rollout.source
+    if isinstance(source, StoreSource):
+        anchored = source.model_copy(update={"path": folder / source.path.expanduser()})
+        changes["rollout"] = spec.rollout.model_copy(update={"source": anchored})
     return spec.model_copy(update=changes)
 
 

@@ -10,6 +10,7 @@ from rkd_online.spec.model_files import BYTES, ModelFiles, read_model
 from rkd_online.spec.phases import JobEnd, Phase, PhaseEnd, PlateauEnd, StepEnd
 from rkd_online.spec.references import is_hub_reference, resolve_model
 from rkd_online.spec.resources import GeneratorResources, WorkerResources
+from rkd_online.spec.store_files import read_store_manifest
 from rkd_online.spec.task import (
     ChainSumTask,
     ChatPrompt,
@@ -23,7 +24,7 @@ from rkd_online.spec.task import (
     VerifierReward,
     part_name,
 )
-from rkd_online.spec.training import EvaluationSpec
+from rkd_online.spec.training import EvaluationSpec, StoreSource
 
 LABEL_WIDTH: Final = 13
 
@@ -165,6 +166,8 @@ def _reward(reward: Reward) -> str:
 
 def _step(spec: JobSpec) -> list[str]:
     rollout = spec.rollout
+    if isinstance(rollout.source, StoreSource):
+        return _stored_step(rollout.source, rollout.prompts_per_step)
     sequences = rollout.prompts_per_step * rollout.group_size
     tokens = sequences * rollout.max_new_tokens
     return [
@@ -172,6 +175,16 @@ def _step(spec: JobSpec) -> list[str]:
         f"at most {rollout.max_new_tokens:,} new tokens, temperature {rollout.temperature:g}",
         f"at most {tokens:,} sampled tokens; {spec.steps * tokens:,} in the whole job",
         _pipeline(spec),
+    ]
+
+
+def _stored_step(source: StoreSource, prompts: int) -> list[str]:
+    store = read_store_manifest(source.path)
+    least = source.minimum_reward
+    chosen = "" if least is None else f" with a reward of at least {least:g}"
+    return [
+        f"the correct samples{chosen} of {prompts} prompts of {source.path}",
+        f"the store has {store.rows:,} samples of {store.groups:,} prompts, of {store.source}",
     ]
 
 

@@ -1,5 +1,6 @@
 """How the policy is sampled, updated, evaluated and saved."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -36,9 +37,33 @@ class RefillFlatGroups(SpecModel):
 DynamicSampling = Annotated[KeepFlatGroups | RefillFlatGroups, Field(discriminator="type")]
 
 
+class PolicySource(SpecModel):
+    """The policy samples while it learns."""
+
+    type: Literal["policy"] = "policy"
+    """Names this source."""
+
+
+class StoreSource(SpecModel):
+    """A store that ``rkd collect`` or ``rkd export rollouts`` wrote, for ``sft`` alone: its correct
+    samples, prompt by prompt in a shuffled order, again and again."""
+
+    type: Literal["store"]
+    """Names this source."""
+    path: Path
+    """Folder of the store."""
+    minimum_reward: float | None = None
+    """Of its correct samples only those with at least this reward; unset takes them all."""
+
+
+RolloutSource = Annotated[PolicySource | StoreSource, Field(discriminator="type")]
+
+
 class RolloutSpec(SpecModel):
     """What is sampled for each step."""
 
+    source: RolloutSource = PolicySource()
+    """Where completions come from."""
     prompts_per_step: PositiveInt = 32
     """Prompts (groups) in one step."""
     group_size: Annotated[int, Field(ge=2)] = 8

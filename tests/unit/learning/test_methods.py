@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 
 from rkd_online.learning.learner import PolicyLearner
 from rkd_online.models.load import load_causal_lm
-from rkd_online.spec.algorithm import Algorithm, Grpo, Hdpo, KdrlMask, Topd
+from rkd_online.spec.algorithm import Algorithm, Grpo, Hdpo, KdrlMask, Sft, Topd
 from rkd_online.types import TrainingRow
 from tests.unit.learning.training import (
     SMOOTH,
@@ -169,3 +169,18 @@ def test_a_second_forward_is_for_what_looks_at_log_probs_of_whole_groups_alone(
     # With several optimizer steps every method needs it.
     assert forward_passes(policy, Grpo(), minibatches=2) == 3
     assert forward_passes(policy, Topd(), minibatches=2) == 3
+
+
+def test_sft_is_the_cross_entropy_of_correct_rows_whoever_sampled_them(policy: Path) -> None:
+    rows = [row for row in ROWS if row.correct]
+    updated = learner(policy, Sft())
+    result = updated.update(training_batch(1, rows))
+    model = load_causal_lm(policy)
+    loss = -torch.stack([plain_logprobs(model, row).mean() for row in rows]).mean()
+    loss.backward()
+    assert len(rows) >= 2
+    for ours, theirs in zip(updated.model.parameters(), model.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-5, atol=1e-6)
+    assert result.metrics["policy/loss"] == pytest.approx(float(loss.detach()), abs=1e-6)
+    assert result.metrics["policy/nll"] == pytest.approx(float(loss.detach()), abs=1e-6)
+    assert not [name for name in result.metrics if name.startswith("sampler/")]

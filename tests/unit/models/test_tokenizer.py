@@ -43,7 +43,10 @@ def test_a_folder_without_a_tokenizer_is_an_error(tmp_path: Path) -> None:
 
 def test_a_plain_tokenizer_is_loaded_as_by_transformers_own_choice() -> None:
     folder = zoo_path("zoo:chain-sum/student")
-    ours, chosen = load_tokenizer(folder), AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    ours, chosen = (
+        load_tokenizer(folder),
+        AutoTokenizer.from_pretrained(folder, local_files_only=True),
+    )
     assert type(ours) is type(chosen)
     assert ours.init_kwargs == chosen.init_kwargs
     assert ours.backend_tokenizer.to_str() == chosen.backend_tokenizer.to_str()

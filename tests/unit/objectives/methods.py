@@ -5,8 +5,8 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from rkd_online.objectives.catalogue import Objective
 from rkd_online.spec.algorithm import (
+    Algorithm,
     Cispo,
     Grpo,
     Gspo,
@@ -57,9 +57,9 @@ CORRECT: Final = [False, False, False, True, False, False, True, True]
 """The group 4 is wrong as a whole."""
 
 
-def make(name: str, **fields: Any) -> Objective:
+def make(name: str, **fields: Any) -> Algorithm:
     """A method with its coefficients above."""
-    made: Objective = KINDS[name](**(OPTIONS[name] | fields))
+    made: Algorithm = KINDS[name](**(OPTIONS[name] | fields))
     return made
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from rkd_online.objectives import policy_loss, token_advantages
-from rkd_online.objectives.catalogue import METHODS, Objective
+from rkd_online.objectives.catalogue import METHODS
 from rkd_online.spec import Algorithm, Grpo, Rlad
 from tests.unit.objectives.methods import KINDS, make
 
@@ -44,7 +44,7 @@ def batch() -> dict[str, Any]:
 
 
 def run(
-    inputs: dict[str, Any], algorithm: Objective, denominator: Any
+    inputs: dict[str, Any], algorithm: Algorithm, denominator: Any
 ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
     """Loss, gradient and metrics."""
     others = dict(inputs)

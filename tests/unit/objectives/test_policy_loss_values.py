@@ -91,7 +91,7 @@ def test_at_step_one_the_rlad_ratio_is_not_one() -> None:
     ],
 )
 def test_random_batches_equal_the_reference(
-    algorithm: Algorithm,
+    algorithm: Grpo | Rlad,
     reference_loss: Callable[..., float],
     reference_gradient: Callable[..., list[list[float]]],
 ) -> None:

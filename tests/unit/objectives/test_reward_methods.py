@@ -8,12 +8,11 @@ import torch
 from torch import Tensor
 
 from rkd_online.objectives import policy_loss
-from rkd_online.objectives.catalogue import Objective
-from rkd_online.spec.algorithm import Cispo, Grpo, Gspo, Sft
+from rkd_online.spec.algorithm import Algorithm, Cispo, Grpo, Gspo, Sft
 
 
 def run(
-    algorithm: Objective,
+    algorithm: Algorithm,
     ratios: list[list[float]],
     advantages: list[float],
     mask: list[list[int]] | None = None,

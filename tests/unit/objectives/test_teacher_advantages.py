@@ -13,8 +13,7 @@ import torch
 from torch import Tensor
 
 from rkd_online.objectives import policy_loss, token_advantages
-from rkd_online.objectives.catalogue import Objective
-from rkd_online.spec.algorithm import Grpo, Hdpo, Kdrl, KdrlMask, Opd, Rlsd, Srpo, Topd
+from rkd_online.spec.algorithm import Algorithm, Grpo, Hdpo, Kdrl, KdrlMask, Opd, Rlsd, Srpo, Topd
 
 L = math.log(2)
 # Four sequences of two tokens. The first group is wrong as a whole, the second has one correct.
@@ -39,7 +38,7 @@ def inputs() -> dict[str, Any]:
     }
 
 
-def gradient_of(algorithm: Objective, **changes: Any) -> Tensor:
+def gradient_of(algorithm: Algorithm, **changes: Any) -> Tensor:
     arguments = inputs() | changes
     policy = arguments["old_logprobs"].clone().requires_grad_()
     loss, _ = policy_loss(policy, algorithm=algorithm, **arguments)
@@ -47,7 +46,7 @@ def gradient_of(algorithm: Objective, **changes: Any) -> Tensor:
     return gradient
 
 
-def advantages_of(algorithm: Objective, **changes: Any) -> list[list[float]]:
+def advantages_of(algorithm: Algorithm, **changes: Any) -> list[list[float]]:
     found: list[list[float]] = (-8 * gradient_of(algorithm, **changes)).tolist()
     return found
 
@@ -86,7 +85,7 @@ SECOND = standardized(LOWERED, 0.0, 2 * RAISED, RAISED)
         (Topd(teacher_weight=0.5), [FIRST[:2], FIRST[2:], SECOND[:2], SECOND[2:]]),
     ],
 )
-def test_the_advantage_of_each_token(algorithm: Objective, expected: list[list[float]]) -> None:
+def test_the_advantage_of_each_token(algorithm: Algorithm, expected: list[list[float]]) -> None:
     for found, row in zip(advantages_of(algorithm), expected, strict=True):
         assert found == pytest.approx(row, rel=1e-13, abs=1e-15)
     before = inputs() | {"algorithm": algorithm}

@@ -9,6 +9,7 @@ import pytest
 from rkd_online.errors import TrainingError
 from rkd_online.metrics.busy import BusySpan, WorkLog
 from rkd_online.run.loop import Roles, train
+from rkd_online.run.pipeline import Pipeline
 from rkd_online.run.report import StepReporter
 from rkd_online.spec import JobSpec
 from rkd_online.types import (
@@ -157,10 +158,9 @@ class Keeper:
 
 def run_train(fake: FakeRun, job: JobSpec, done: int = 0) -> None:
     """Nothing may be under way when the loop has ended, however it ends."""
+    progress = Progress(done, 3 * done, ())
     roles = Roles(
-        prompts=fake,
-        generators=fake,
-        scorers=fake,
+        batches=Pipeline(fake, fake, fake, job, progress),
         learner=fake,  # type: ignore[arg-type]
         publisher=WeightPublisher(fake, [fake], precision="float32", timeout_seconds=1),
         records=fake,
@@ -171,7 +171,7 @@ def run_train(fake: FakeRun, job: JobSpec, done: int = 0) -> None:
 
     async def run() -> None:
         try:
-            await train(roles, job, Progress(done, 3 * done, ()))
+            await train(roles, job, progress)
         finally:
             assert asyncio.all_tasks() == {asyncio.current_task()}
 

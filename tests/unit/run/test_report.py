@@ -113,6 +113,14 @@ def test_work_outside_the_step_does_not_count() -> None:
     assert "throughput/learner_tokens_per_second" not in rates
 
 
+def test_where_nothing_is_sampled_a_generators_work_is_no_rate_of_the_step() -> None:
+    """It answers the evaluation of a job that learns from a store."""
+    spans = [*GENERATORS, BusySpan("learner", "update", 101.0, 103.0)]
+    rates = throughput(GROUPS, spans, START, END, ["learner"])
+    assert rates["throughput/learner_tokens_per_second"] == 10.0
+    assert "throughput/generator_tokens_per_second" not in rates
+
+
 def test_what_was_done_before_the_first_step_costs_it_nothing_and_is_in_its_trace(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

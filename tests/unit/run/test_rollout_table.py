@@ -65,7 +65,11 @@ def test_every_column_comes_back_as_it_was(tmp_path: Path) -> None:
         "group_id": 12,
         "index": 0,
         "prompt_id": "p12",
+        "prompt_index": 12,
+        "split": "train",
         "task": "sum",
+        "difficulty": "easy",
+        "answer": "3",
         "prompt_ids": [1, 2],
         "completion_ids": [12, 8, 9],
         "sampler_logprobs": [-0.5, -0.5, -0.5],
@@ -77,6 +81,7 @@ def test_every_column_comes_back_as_it_was(tmp_path: Path) -> None:
         ],
         "reward": 0.5,
         "reward_parts": [("verifier", 0.0), ("finished", 1.0)],
+        "correctness": 0.0,
         "advantage": 0.125,
         "correct": False,
         "finish_reason": "stop",
@@ -105,7 +110,7 @@ def test_a_rollout_that_could_not_be_judged_has_its_cause_and_nulls(tmp_path: Pa
     assert len(batch.rows) == 3
     write_rollouts(tmp_path / "x", groups, batch, update_of(batch))
     rows = parquet.read_table(tmp_path / "x").to_pylist()
-    unknown = ("old_logprobs", "reward", "reward_parts", "advantage", "correct")
+    unknown = ("old_logprobs", "reward", "reward_parts", "correctness", "advantage", "correct")
     assert {name for name, value in rows[0].items() if value is None} == set(unknown)
     assert rows[0]["failure"] == "crash: own: it ended"
     assert rows[0]["completion_ids"] == [11, 8, 9]

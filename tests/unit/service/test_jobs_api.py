@@ -66,7 +66,7 @@ async def test_an_unknown_algorithm_is_named_with_the_known_ones(plane: Plane) -
     assert error["field"] == "algorithm.type"
     assert error["message"] == (
         "found 'ppo', should be 'grpo', 'gspo', 'cispo', 'rlad', 'opd', 'kdrl', 'kdrl_mask', "
-        "'srpo', 'hdpo', 'rlsd', 'topd'"
+        "'srpo', 'hdpo', 'rlsd', 'topd', 'sft'"
     )
 
 

@@ -38,10 +38,10 @@ def algorithm(**fields: Any) -> Any:
     return ADAPTER.validate_python(fields)
 
 
-def test_a_job_can_ask_for_eleven() -> None:
+def test_a_job_can_ask_for_twelve() -> None:
     assert list(TYPES) == [
         *("grpo", "gspo", "cispo", "rlad", "opd"),
-        *("kdrl", "kdrl_mask", "srpo", "hdpo", "rlsd", "topd"),
+        *("kdrl", "kdrl_mask", "srpo", "hdpo", "rlsd", "topd", "sft"),
     ]
 
 
@@ -65,7 +65,7 @@ def test_methods_without_a_reward_take_nothing_of_it() -> None:
 
 
 def test_clips_are_those_of_the_papers() -> None:
-    clips = {name: algorithm(type=name) for name in TYPES}
+    clips = {name: algorithm(type=name) for name in TYPES if name != "sft"}
     assert (clips.pop("gspo").clip_low, algorithm(type="gspo").clip_high) == (3e-4, 4e-4)
     assert (clips.pop("cispo").clip_low, algorithm(type="cispo").clip_high) == (1.0, 4.0)
     assert {(one.clip_low, one.clip_high) for one in clips.values()} == {(0.2, 0.28)}
@@ -99,7 +99,8 @@ def test_every_method_takes_every_aggregation(name: str) -> None:
         ({"type": "rlsd", "mix_clip": 1.1}, "mix_clip"),
         ({"type": "topd", "teacher_weight": 0.0}, "teacher_weight"),
         ({"type": "topd", "teacher_weight": 1.1}, "teacher_weight"),
-        ({"type": "sft"}, "sft"),
+        ({"type": "sft", "clip_low": 0.1}, "clip_low"),
+        ({"type": "sft", "sampler_correction": {"type": "none"}}, "sampler_correction"),
     ],
 )
 def test_what_cannot_run_is_refused(fields: dict[str, Any], place: str) -> None:
@@ -108,7 +109,7 @@ def test_what_cannot_run_is_refused(fields: dict[str, Any], place: str) -> None:
 
 
 def test_the_methods_with_a_teacher_and_those_that_live_on_the_reward_alone() -> None:
-    assert set(TYPES) - TEACHER_METHODS == {"grpo", "gspo", "cispo"}
+    assert set(TYPES) - TEACHER_METHODS == {"grpo", "gspo", "cispo", "sft"}
     assert set(REWARD_DRIVEN) == {"grpo", "gspo", "cispo", "rlad", "rlsd"}
 
 

@@ -13,7 +13,8 @@ from rkd_online.spec.load import load_spec, parse_spec
 from tests.unit.spec.job import job
 
 ALGORITHMS = (
-    "'grpo', 'gspo', 'cispo', 'rlad', 'opd', 'kdrl', 'kdrl_mask', 'srpo', 'hdpo', 'rlsd', 'topd'"
+    "'grpo', 'gspo', 'cispo', 'rlad', 'opd', 'kdrl', 'kdrl_mask', 'srpo', 'hdpo', 'rlsd', 'topd', "
+    "'sft'"
 )
 AT_LEAST, AT_MOST = " greater than or equal to ", " less than or equal to "
 
@@ -91,9 +92,9 @@ def test_references_that_are_no_folders_stay_as_they_are(tmp_path: Path, referen
         (
             {"rollout__group_sise": 8},
             "rollout.group_sise: unknown key (found 8); did you mean 'group_size'? (allowed: "
-            "prompts_per_step, group_size, temperature, max_prompt_tokens, max_new_tokens, "
-            "max_staleness, kv_on_update, dynamic_sampling, truncated, group_timeout_seconds, "
-            "timeout_seconds)",
+            "source, prompts_per_step, group_size, temperature, max_prompt_tokens, "
+            "max_new_tokens, max_staleness, kv_on_update, dynamic_sampling, truncated, "
+            "group_timeout_seconds, timeout_seconds)",
         ),
         (
             {"algorithm__alhpa": 0.5},
