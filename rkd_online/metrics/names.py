@@ -56,6 +56,7 @@ METRICS = {
     "policy/clamp_low_share": Metric(_SHARE, "Tokens at the lower teacher log-ratio clamp."),
     "policy/clamp_high_share": Metric(_SHARE, "Tokens at the upper teacher log-ratio clamp."),
     "policy/kl_teacher": Metric(_NATS, "Estimate of KL(policy || teacher) per sampled token."),
+    "policy/kl_reference": Metric(_NATS, "Estimate of KL(policy || reference) per sampled token."),
     "policy/kl_old_k1": Metric(_NATS, "Estimate k1 of KL(old || policy) per sampled token."),
     "policy/kl_old_k3": Metric(_NATS, "Estimate k3 of KL(old || policy) per sampled token."),
     "policy/entropy": Metric(_NATS, "Entropy of the policy's next-token distribution."),
@@ -90,4 +91,5 @@ METRICS = {
     "loop/share": Metric(_SHARE, "The step's time when no role worked."),
     "loop/core_seconds": Metric("s", "CPU time of the loop and all roles in the step."),
 }
-"""Metric by name. Clamp shares and ``policy/kl_teacher`` need a teacher, validation its step."""
+"""Metric by name. Clamp shares and ``policy/kl_teacher`` need a teacher, ``policy/kl_reference`` a
+phase with a reference, validation its step."""

@@ -18,6 +18,7 @@ CLAMP_HIGH_SHARE = "policy/clamp_high_share"
 KL_OLD_K1 = "policy/kl_old_k1"
 KL_OLD_K3 = "policy/kl_old_k3"
 KL_TEACHER = "policy/kl_teacher"
+KL_REFERENCE = "policy/kl_reference"
 NLL = "policy/nll"
 
 METRIC_NAMES = (
@@ -29,10 +30,11 @@ METRIC_NAMES = (
     KL_OLD_K1,
     KL_OLD_K3,
     KL_TEACHER,
+    KL_REFERENCE,
     NLL,
 )
 """Every metric that a loss can report. The clamp's need a method that clamps, ``KL_TEACHER`` needs
-teacher log-probs, the others are always there."""
+teacher log-probs, ``KL_REFERENCE`` the reference's, the others are always there."""
 
 
 def surrogate_metrics(surrogate: Surrogate) -> dict[str, Tensor]:
@@ -57,6 +59,11 @@ def policy_metrics(tokens: SampledTokens) -> dict[str, Tensor]:
     if isinstance(tokens, TaughtTokens):
         values[KL_TEACHER] = policy - tokens.teacher
     return values
+
+
+def reference_metrics(tokens: SampledTokens, reference: Tensor) -> dict[str, Tensor]:
+    """lp - lr, the estimate of KL(policy || reference) on the policy's own tokens (nats)."""
+    return {KL_REFERENCE: tokens.policy.detach() - reference}
 
 
 def clamp_metrics(algorithm: Rlad, tokens: TaughtTokens) -> dict[str, Tensor]:

@@ -1,20 +1,22 @@
 """The loss of one (micro-)batch, for every method of the catalogue."""
 
-from typing import Any, Final
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from rkd_online.objectives.aggregation import BatchMean, loss_mean, metric_mean
 from rkd_online.objectives.catalogue import Method, Objective, method_for
-from rkd_online.objectives.diagnostics import policy_metrics, surrogate_metrics
+from rkd_online.objectives.diagnostics import (
+    policy_metrics,
+    reference_metrics,
+    surrogate_metrics,
+)
 from rkd_online.objectives.outcomes import Outcomes
 from rkd_online.objectives.reference import reference_penalty
 from rkd_online.objectives.surrogate import Surrogate
 from rkd_online.objectives.tokens import SampledTokens, sampled_tokens, stream
-from rkd_online.spec.algorithm import NoReference, ReferenceKl
-
-NO_REFERENCE: Final = NoReference()
+from rkd_online.spec.algorithm import Clipped, NoReference
 
 
 def policy_loss(
@@ -32,14 +34,14 @@ def policy_loss(
     group_wrong: Tensor | None = None,
     token_advantages: Tensor | None = None,
     reference_logprobs: Tensor | None = None,
-    reference_kl: ReferenceKl = NO_REFERENCE,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The loss to minimize (minus the method's surrogate) and its metrics.
 
     Log-probs (nats), ``mask``, ``importance_weights`` and ``token_advantages`` are ``[B, T]`` over
     completion tokens, the others ``[B]``. ``mask`` is 0 or 1 in any dtype; where it is 0 the other
     tensors may hold anything. Only ``policy_logprobs`` gets a gradient, and its float dtype is that
-    of all results. ``importance_weights`` multiply each token's surrogate and penalty.
+    of all results. ``importance_weights`` multiply each token's surrogate and, where
+    ``algorithm.reference_kl`` asks for one, the penalty by ``reference_logprobs``.
 
     Some methods route by ``correct``. What depends on a whole group is made of ``correct`` and
     ``group_ids``, and the groups are then whole; or it was made before the batch was split:
@@ -61,11 +63,14 @@ def policy_loss(
     else:
         by_token = _stream("token_advantages", token_advantages, tokens)
     surrogate = method.surrogate(algorithm, tokens, method.log_ratio(algorithm, tokens), by_token)
-    values = _penalized(surrogate.values, tokens, reference_logprobs, reference_kl)
+    anchor = None
+    if reference_logprobs is not None:
+        anchor = _stream("reference_logprobs", reference_logprobs, tokens)
+    values = _penalized(surrogate.values, tokens, anchor, algorithm)
     if importance_weights is not None:
         values = values * _stream("importance_weights", importance_weights, tokens)
     mean = loss_mean(algorithm.aggregation, tokens.mask, denominator)
-    return -mean.of(values), _metrics(method, algorithm, tokens, surrogate, mean)
+    return -mean.of(values), _metrics(method, algorithm, tokens, surrogate, anchor, mean)
 
 
 @torch.no_grad()
@@ -90,8 +95,9 @@ def token_advantages(
 
 
 def _penalized(
-    values: Tensor, tokens: SampledTokens, reference: Tensor | None, penalty: ReferenceKl
+    values: Tensor, tokens: SampledTokens, reference: Tensor | None, algorithm: Objective
 ) -> Tensor:
+    penalty = algorithm.reference_kl if isinstance(algorithm, Clipped) else NoReference()
     if isinstance(penalty, NoReference):
         return values
     if reference is None:
@@ -99,8 +105,7 @@ def _penalized(
             f"reference_logprobs is None, but reference_kl.type {penalty.type!r} needs the "
             "reference's log-prob of every sampled token"
         )
-    anchor = _stream("reference_logprobs", reference, tokens)
-    return values - reference_penalty(penalty, tokens.policy, anchor)
+    return values - reference_penalty(penalty, tokens.policy, reference)
 
 
 def _metrics(
@@ -108,9 +113,12 @@ def _metrics(
     algorithm: Objective,
     tokens: SampledTokens,
     surrogate: Surrogate,
+    reference: Tensor | None,
     loss: BatchMean,
 ) -> dict[str, Tensor]:
     by_token = surrogate_metrics(surrogate) | policy_metrics(tokens)
+    if reference is not None:
+        by_token |= reference_metrics(tokens, reference)
     for extra in method.metrics:
         by_token |= extra(algorithm, tokens)
     mean, dtype = metric_mean(algorithm.aggregation, loss), tokens.policy.dtype

@@ -109,6 +109,8 @@ class Clipped(Averaged):
     """How tokens count that the old policy would have sampled with another probability than the
     sampler did, which ran in another engine and, with ``rollout.max_staleness``, on older weights.
     """
+    reference_kl: ReferenceKl = NoReference()
+    """What holds the policy near the reference model, which is the policy as the job loaded it."""
 
 
 class Rewarded(Clipped):

@@ -40,6 +40,9 @@ def _sections(spec: JobSpec) -> Iterator[tuple[str, list[str]]]:
     if spec.phases:
         yield "phases", [_phase(phase) for phase in spec.phases]
     yield "policy", [_model(spec.policy.model)]
+    penalties = [phase.algorithm.reference_kl.type for phase in spec.phases_in_turn]
+    if kinds := [one for one in dict.fromkeys(penalties) if one != "none"]:
+        yield "reference", [f"the policy as loaded, kept in the learner for {', '.join(kinds)}"]
     if spec.teacher is not None:
         scorer = f"log-probs by {spec.teacher.scorer.type}"
         yield "teacher", [f"{_model(spec.teacher.model)}, {scorer}"]

@@ -15,7 +15,6 @@ from safetensors.torch import save_file
 from rkd_online.errors import TrainingError
 from rkd_online.learning.learner import PolicyLearner
 from rkd_online.learning.ranks import Ranks
-from rkd_online.spec.algorithm import Rlad
 from rkd_online.spec.phases import Phase
 from rkd_online.spec.precision import Precision
 from rkd_online.spec.training import OptimizerSpec
@@ -34,13 +33,15 @@ def main() -> None:
     ranks = Ranks(place, device="cpu", timeout_seconds=60.0)
     model, out, precision = Path(given["model"]), Path(given["out"]), given["precision"]
     settings = SMOOTH | given["optimizer"]
-    learner = make(model, ranks, settings | {"max_gradient_norm": LARGEST_NORM}, precision)
+    phase = Phase.model_validate({"algorithm": given["algorithm"]})
+    held = settings | {"max_gradient_norm": LARGEST_NORM}
+    learner = make(model, ranks, phase, held, precision)
     found = [learner.update(training_batch(step)) for step in range(1, STEPS)]
     learner.save(out / "step-000003", Progress(STEPS - 1, 0, ()))
     # The first rank writes; a run goes on when all have answered.
     ranks.merged("saved")
 
-    again = make(model, ranks, settings, precision)
+    again = make(model, ranks, phase, settings, precision)
     again.restore(out / "step-000003")
     found.append(again.update(training_batch(STEPS)))
     probe = again.probe(PROBE)
@@ -59,11 +60,11 @@ def main() -> None:
 
 
 def make(
-    model: Path, ranks: Ranks, settings: dict[str, float], precision: Precision
+    model: Path, ranks: Ranks, phase: Phase, settings: dict[str, float], precision: Precision
 ) -> PolicyLearner:
     return PolicyLearner(
         model,
-        phases=[Phase(algorithm=Rlad())],
+        phases=[phase],
         optimizer=OptimizerSpec.model_validate(settings),
         total_steps=TOTAL_STEPS,
         device="cpu",

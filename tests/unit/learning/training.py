@@ -15,7 +15,15 @@ from rkd_online.learning.ranks import Ranks
 from rkd_online.spec.algorithm import Algorithm, Grpo, Rlad
 from rkd_online.spec.phases import Phase
 from rkd_online.spec.training import OptimizerSpec
-from rkd_online.types import ALONE, TrainingBatch, TrainingRow, logprobs, token_ids
+from rkd_online.types import (
+    ALONE,
+    FIRST_TURN,
+    TrainingBatch,
+    TrainingRow,
+    Turn,
+    logprobs,
+    token_ids,
+)
 
 TEMPERATURE = 0.7
 WIDE = Grpo(clip_low=0.99, clip_high=100.0)
@@ -51,10 +59,12 @@ def _row(draw: random.Random, group: int, index: int, tokens: int) -> TrainingRo
     )
 
 
-def training_batch(step: int, rows: Sequence[TrainingRow] | None = None) -> TrainingBatch:
+def training_batch(
+    step: int, rows: Sequence[TrainingRow] | None = None, turn: Turn = FIRST_TURN
+) -> TrainingBatch:
     """The batch of a step; its own rows for each step unless given."""
     chosen = training_rows(step) if rows is None else tuple(rows)
-    return TrainingBatch(step, chosen, TEMPERATURE, step - 1)
+    return TrainingBatch(step, chosen, TEMPERATURE, step - 1, turn)
 
 
 def learner(

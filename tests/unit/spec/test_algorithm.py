@@ -9,6 +9,7 @@ from rkd_online.spec.algorithm import (
     REWARD_DRIVEN,
     TEACHER_METHODS,
     Algorithm,
+    NoReference,
     ReferenceKl,
     Rewarded,
     SequenceMean,
@@ -16,10 +17,8 @@ from rkd_online.spec.algorithm import (
 
 ADAPTER: TypeAdapter[Any] = TypeAdapter(Algorithm)
 TYPES = [kind().type for kind in get_args(get_args(Algorithm)[0])]
-REWARD = {"clip_low", "clip_high", "aggregation", "sampler_correction", "type"} | {
-    "advantage_epsilon",
-    "advantage_scale",
-}
+SHARED = {"clip_low", "clip_high", "aggregation", "sampler_correction", "reference_kl", "type"}
+REWARD = SHARED | {"advantage_epsilon", "advantage_scale"}
 COEFFICIENTS: dict[str, dict[str, float]] = {
     "grpo": {},
     "gspo": {},
@@ -55,13 +54,19 @@ def test_a_method_with_a_reward_takes_its_coefficients_and_nothing_else(name: st
 
 def test_methods_without_a_reward_take_nothing_of_it() -> None:
     opd, topd = algorithm(type="opd"), algorithm(type="topd")
-    shared = {"clip_low", "clip_high", "aggregation", "sampler_correction", "type"}
-    assert type(opd).model_fields.keys() == shared
-    assert type(topd).model_fields.keys() == shared | {"teacher_weight", "advantage_epsilon"}
+    assert type(opd).model_fields.keys() == SHARED
+    assert type(topd).model_fields.keys() == SHARED | {"teacher_weight", "advantage_epsilon"}
     assert topd.teacher_weight == 0.2
     for name in ("opd", "topd"):
         with pytest.raises(ValidationError, match="advantage_scale"):
             algorithm(type=name, advantage_scale="none")
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_every_method_can_be_held_near_a_reference_and_none_is_by_default(name: str) -> None:
+    assert algorithm(type=name).reference_kl == NoReference()
+    penalty = {"type": "k2", "beta": 0.01}
+    assert algorithm(type=name, reference_kl=penalty).reference_kl.model_dump() == penalty
 
 
 def test_clips_are_those_of_the_papers() -> None:
@@ -91,7 +96,8 @@ def test_every_method_takes_every_aggregation(name: str) -> None:
         ({"type": "grpo", "aggregation": {"type": "median"}}, "aggregation"),
         ({"type": "grpo", "advantage_scale": "mad"}, "advantage_scale"),
         ({"type": "grpo", "beta": 0.1}, "beta"),
-        ({"type": "grpo", "reference_kl": {"type": "none"}}, "reference_kl"),
+        ({"type": "grpo", "reference_kl": {"type": "k4", "beta": 0.1}}, "reference_kl"),
+        ({"type": "grpo", "reference_kl": {"type": "k2"}}, "beta"),
         ({"type": "gspo", "clip_low": 1.0}, "clip_low"),
         ({"type": "cispo", "clip_low": 1.01}, "clip_low"),
         ({"type": "kdrl", "beta": -0.1}, "beta"),
