@@ -11,7 +11,8 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.results import Figure, Goal, Result, Row, result
-from rkd_online.models.head import Head, token_logprobs
+from rkd_online.models.head import token_logprobs
+from rkd_online.models.logits import Head
 
 WIDTH = 256
 TOKENS = 8192

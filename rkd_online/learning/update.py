@@ -13,17 +13,20 @@ from torch import Tensor
 
 from rkd_online.batching.pack import micro_batches, minibatches
 from rkd_online.errors import TrainingError
+from rkd_online.learning.candidates import candidate_tensors
 from rkd_online.learning.old_policy import RowStreams, advantages_of
 from rkd_online.learning.ranks import Ranks, whole
 from rkd_online.learning.tensors import row_tensors
-from rkd_online.models.completion_model import CompletionModel, CompletionStatistics
+from rkd_online.models.completion_model import CompletionModel
+from rkd_online.models.readout import CandidateStatistics, CompletionStatistics, Given
 from rkd_online.objectives import (
+    CandidateTokens,
     batch_denominator,
     importance_weights,
     needs_old_first,
     policy_loss,
 )
-from rkd_online.spec.algorithm import Algorithm
+from rkd_online.spec.algorithm import Algorithm, has_divergence
 from rkd_online.spec.training import OptimizerSpec
 from rkd_online.types import Logprobs, TokenIds, TrainingBatch
 
@@ -127,7 +130,7 @@ class PolicyUpdate:
     ) -> tuple[Sequence[int], dict[str, float]] | None:
         """Add the gradient of some rows of a minibatch, whose rows have ``lengths`` tokens, and
         return them with their metrics; nothing of rows that do not count."""
-        policy, entropy = self._statistics(self._model, chosen)
+        policy, entropy, candidates = self._policy(chosen)
         tensors = row_tensors([self._batch.rows[index] for index in chosen], policy.device)
         old = self._old_of(chosen, policy)
         weights, capped = importance_weights(
@@ -146,6 +149,7 @@ class PolicyUpdate:
             importance_weights=weights,
             denominator=batch_denominator(self._algorithm.aggregation, lengths),
             reference_logprobs=self._anchor_of(chosen, policy.device),
+            candidates=candidates,
         )
         # Ranks take the mean of their gradients, whose sum is wanted.
         (loss * (self._ranks.count if counts else 0)).backward()
@@ -161,6 +165,19 @@ class PolicyUpdate:
             "sampler/weight_mean": _sequence_mean(weights, tensors.mask, sequences),
             "sampler/capped_share": _sequence_mean(capped, tensors.mask, sequences),
         }
+
+    def _policy(self, chosen: Sequence[int]) -> tuple[Tensor, Tensor, CandidateTokens | None]:
+        """The policy's log-probs and entropy of some rows, with those of the teacher's candidates
+        where the algorithm asks for them."""
+        if not has_divergence(self._algorithm):
+            return *self._statistics(self._model, chosen), None
+        batch = self._model.batch(self._sequences(chosen))
+        asked = candidate_tensors([self._batch.rows[index] for index in chosen], batch.ids.device)
+        found: CandidateStatistics = self._model(
+            batch, self._batch.temperature, readout=Given(asked.ids)
+        )
+        policy = torch.cat([found.candidates, found.rest.unsqueeze(-1)], -1)
+        return found.logprobs, found.entropy, CandidateTokens(policy, asked.logprobs)
 
     def _old_of(self, chosen: Sequence[int], policy: Tensor) -> Tensor:
         """With one optimizer step on fresh data the policy is the old policy, so that most methods

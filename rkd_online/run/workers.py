@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rkd_online.generation.generator import PolicyGenerator
     from rkd_online.learning.role import LearnerRole
     from rkd_online.scoring.scorer import GroupScorer
-    from rkd_online.scoring.teacher import Teacher
+    from rkd_online.scoring.teacher import CandidateRequest, Teacher
 
 
 def import_generator() -> None:
@@ -58,7 +58,16 @@ def build_scorer(setup: JobSetup) -> "GroupScorer":
         decode=decoder(load_tokenizer(setup.policy)),
         end_token_ids=setup.end_token_ids,
         teacher=_teacher(setup),
+        candidates=_candidates(setup),
     )
+
+
+def _candidates(setup: JobSetup) -> "CandidateRequest | None":
+    from rkd_online.models.load import vocabulary_size
+    from rkd_online.scoring.teacher import CandidateRequest
+
+    count = setup.spec.candidates
+    return CandidateRequest(count, vocabulary_size(setup.policy)) if count else None
 
 
 def _teacher(setup: JobSetup) -> "Teacher | None":

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveInt
 
 from rkd_online.spec.base import SpecModel
+from rkd_online.spec.divergence import NoDivergence, TeacherDivergence
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 ClipLow = Annotated[float, Field(ge=0, lt=1)]
@@ -111,6 +112,9 @@ class Clipped(Averaged):
     """
     reference_kl: ReferenceKl = NoReference()
     """What holds the policy near the reference model, which is the policy as the job loaded it."""
+    teacher_divergence: TeacherDivergence = NoDivergence()
+    """What draws the policy's whole distribution towards the teacher's, beside the method itself;
+    it needs a teacher, whatever the method."""
 
 
 class Rewarded(Clipped):
@@ -247,4 +251,20 @@ TEACHER_METHODS = frozenset({"rlad", "opd", "kdrl", "kdrl_mask", "srpo", "hdpo",
 """The ``type`` of every algorithm that needs teacher log-probs."""
 
 REWARD_DRIVEN = frozenset({"grpo", "gspo", "cispo", "rlad", "rlsd"})
-"""The ``type`` of every algorithm that learns nothing from a group whose rewards are all equal."""
+"""The ``type`` of every algorithm that learns nothing from a group whose rewards are all equal,
+unless it has a ``teacher_divergence``."""
+
+
+def needs_teacher(algorithm: Algorithm) -> bool:
+    """Whether an algorithm reads what the teacher says of the sampled tokens."""
+    return algorithm.type in TEACHER_METHODS or has_divergence(algorithm)
+
+
+def has_divergence(algorithm: Algorithm) -> bool:
+    """Whether the loss has a term of the teacher's distribution."""
+    return not isinstance(algorithm.teacher_divergence, NoDivergence)
+
+
+def is_reward_driven(algorithm: Algorithm) -> bool:
+    """Whether an algorithm learns nothing from a group whose rewards are all equal."""
+    return algorithm.type in REWARD_DRIVEN and not has_divergence(algorithm)

@@ -45,6 +45,8 @@ def _sections(spec: JobSpec) -> Iterator[tuple[str, list[str]]]:
         yield "reference", [f"the policy as loaded, kept in the learner for {', '.join(kinds)}"]
     if spec.teacher is not None:
         scorer = f"log-probs by {spec.teacher.scorer.type}"
+        if spec.candidates:
+            scorer += f", of its {spec.candidates} most probable tokens too"
         yield "teacher", [f"{_model(spec.teacher.model)}, {scorer}"]
     yield "task", [_task(spec), _prompt(spec)]
     yield "reward", [" + ".join(map(_reward, spec.rewards))]

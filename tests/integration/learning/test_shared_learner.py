@@ -21,9 +21,13 @@ METHODS: dict[str, dict[str, Any]] = {
     "topd": {"type": "topd", "teacher_weight": 0.3},
     "hdpo": {"type": "hdpo", "beta": 0.5},
     "with a reference": {"type": "grpo", "reference_kl": {"type": "k2", "beta": 0.5}},
+    "with a divergence": {
+        "type": "gspo",
+        "teacher_divergence": {"type": "jsd", "k": 3, "weight": 0.5, "beta": 0.3},
+    },
 }
-"""Beside RLAD: what is made of whole groups, by a second forward pass or at assembly, and a model
-beside the policy."""
+"""Beside RLAD: what is made of whole groups, by a second forward pass or at assembly; a model
+beside the policy; log-probs beside those of the sampled tokens."""
 SCRIPT = "tests.integration.learning.shared_training"
 
 
@@ -102,8 +106,7 @@ def test_two_ranks_that_compute_layers_again_learn_the_same(model: Path, alone: 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_two_ranks_learn_by_other_methods_what_one_learns(tmp_path: Path, name: str) -> None:
-    """Of rows that meet in other micro-batches than their siblings, and of models beside the
-    policy."""
+    """Of rows that meet in other micro-batches than their siblings."""
     model = make_tiny_model(tmp_path / "model", "llama-untied")
     settings: dict[str, Any] = {"algorithm": METHODS[name], "minibatches": 1}
     one = run(model, "alone", ranks=1, **settings)

@@ -26,7 +26,7 @@ from tests.unit.learning.training import (
 BETA = 0.5
 HELD = Grpo(clip_low=0.99, clip_high=100.0, reference_kl={"type": "k2", "beta": BETA})
 ROWS = training_rows(2)
-LONGEST = max(len(row.prompt_ids) + len(row.completion_ids) for row in ROWS)
+LONGEST = max(len(row.prompt_ids) + len(row.completion_ids) for row in (*ROWS, *training_rows(1)))
 
 
 def after_one_step(policy: Path, algorithm: Grpo = HELD, **optimizer: Any) -> PolicyLearner:

@@ -1,5 +1,6 @@
 """Batches, learners, and one step derived again from a plain Hugging Face forward."""
 
+import dataclasses
 import random
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,9 +19,12 @@ from rkd_online.spec.training import OptimizerSpec
 from rkd_online.types import (
     ALONE,
     FIRST_TURN,
+    CandidateRow,
+    Candidates,
     TrainingBatch,
     TrainingRow,
     Turn,
+    candidate_ids,
     logprobs,
     token_ids,
 )
@@ -57,6 +61,26 @@ def _row(draw: random.Random, group: int, index: int, tokens: int) -> TrainingRo
         correct=draw.random() < 0.5,
         group_wrong=False,
     )
+
+
+def with_candidates(rows: Sequence[TrainingRow], count: int = 3) -> tuple[CandidateRow, ...]:
+    """The same rows, with a random teacher's ``count`` of 250 tokens at each place."""
+    return tuple(_with_candidates(row, count, seed) for seed, row in enumerate(rows))
+
+
+def _with_candidates(row: TrainingRow, count: int, seed: int) -> CandidateRow:
+    draw = torch.Generator().manual_seed(seed)
+    table = torch.log_softmax(3 * torch.randn(len(row.completion_ids), 250, generator=draw), -1)
+    values, ids = table.topk(count)
+    rest = table.scatter(1, ids, -torch.inf).logsumexp(-1)
+    fields = {one.name: getattr(row, one.name) for one in dataclasses.fields(row)}
+    candidates = Candidates(
+        count,
+        candidate_ids(ids.flatten().tolist()),
+        logprobs(values.flatten().tolist()),
+        logprobs(rest.tolist()),
+    )
+    return CandidateRow(**fields, candidates=candidates)
 
 
 def training_batch(

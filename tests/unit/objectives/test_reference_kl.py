@@ -10,7 +10,6 @@ from torch import Tensor
 from rkd_online.objectives import policy_loss
 from rkd_online.spec.algorithm import (
     Cispo,
-    Clipped,
     Grpo,
     NoReference,
     ReferenceKl,
@@ -73,7 +72,7 @@ def test_k3_has_the_gradient_of_the_kl_from_reference_to_policy() -> None:
 
 
 def one_sequence(
-    penalty: ReferenceKl = NONE, algorithm: type[Clipped] = Grpo, **options: Any
+    penalty: ReferenceKl = NONE, algorithm: type[Grpo | Cispo] = Grpo, **options: Any
 ) -> tuple[float, list[float]]:
     """Two tokens, pi(reference) / pi(theta) 2 and 1/2, advantage 3 at ratio 1; one is padding."""
     policy = torch.tensor([[-1.0, -1.0, 5.0]], dtype=torch.float64, requires_grad=True)

@@ -13,11 +13,18 @@ from rkd_online.spec.algorithm import (
     ReferenceKl,
     Rewarded,
     SequenceMean,
+    has_divergence,
+    is_reward_driven,
+    needs_teacher,
 )
+from rkd_online.spec.divergence import NoDivergence
 
 ADAPTER: TypeAdapter[Any] = TypeAdapter(Algorithm)
 TYPES = [kind().type for kind in get_args(get_args(Algorithm)[0])]
-SHARED = {"clip_low", "clip_high", "aggregation", "sampler_correction", "reference_kl", "type"}
+SHARED = {
+    *("clip_low", "clip_high", "aggregation", "sampler_correction", "reference_kl"),
+    *("teacher_divergence", "type"),
+}
 REWARD = SHARED | {"advantage_epsilon", "advantage_scale"}
 COEFFICIENTS: dict[str, dict[str, float]] = {
     "grpo": {},
@@ -67,6 +74,38 @@ def test_every_method_can_be_held_near_a_reference_and_none_is_by_default(name: 
     assert algorithm(type=name).reference_kl == NoReference()
     penalty = {"type": "k2", "beta": 0.01}
     assert algorithm(type=name, reference_kl=penalty).reference_kl.model_dump() == penalty
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_every_method_can_be_drawn_towards_the_teacher_and_none_is_by_default(name: str) -> None:
+    plain = algorithm(type=name)
+    assert plain.teacher_divergence == NoDivergence()
+    assert not has_divergence(plain)
+    assert needs_teacher(plain) is (name in TEACHER_METHODS)
+    assert is_reward_driven(plain) is (name in REWARD_DRIVEN)
+    drawn = algorithm(type=name, teacher_divergence={"type": "jsd", "weight": 0.5})
+    assert drawn.teacher_divergence.model_dump() == {
+        "type": "jsd", "k": 64, "weight": 0.5, "beta": 0.5,
+    }  # fmt: skip
+    assert needs_teacher(drawn) and has_divergence(drawn) and not is_reward_driven(drawn)
+
+
+@pytest.mark.parametrize(
+    ("fields", "place"),
+    [
+        ({"type": "forward"}, "weight"),
+        ({"type": "forward", "weight": 0.0}, "weight"),
+        ({"type": "forward", "weight": 1.0, "k": 0}, "k"),
+        ({"type": "reverse", "weight": 1.0, "beta": 0.5}, "beta"),
+        ({"type": "jsd", "weight": 1.0, "beta": 0.0}, "beta"),
+        ({"type": "jsd", "weight": 1.0, "beta": 1.0}, "beta"),
+        ({"type": "none", "k": 4}, "k"),
+        ({"type": "hellinger", "weight": 1.0}, "teacher_divergence"),
+    ],
+)
+def test_a_divergence_that_is_none_is_refused(fields: dict[str, Any], place: str) -> None:
+    with pytest.raises(ValidationError, match=place):
+        algorithm(type="grpo", teacher_divergence=fields)
 
 
 def test_clips_are_those_of_the_papers() -> None:

@@ -53,6 +53,13 @@ def test_the_plan_says_that_a_reference_is_kept() -> None:
     assert "reference" not in describe_plan(parse_spec(job()))
 
 
+def test_the_plan_says_that_the_teacher_gives_candidates() -> None:
+    drawn = {"type": "rlad", "teacher_divergence": {"type": "jsd", "k": 12, "weight": 1.0}}
+    words = "log-probs by transformers, of its 12 most probable tokens too"
+    assert words in describe_plan(parse_spec(job(algorithm=drawn)))
+    assert "most probable" not in describe_plan(parse_spec(job()))
+
+
 def test_a_model_of_the_hub_is_named_without_numbers() -> None:
     spec = parse_spec(job(policy__model="hf:a/b@c", teacher__model="hf:a/d@c"))
     assert "hf:a/b@c, fetched when the run starts" in describe_plan(spec)
