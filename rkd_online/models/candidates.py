@@ -152,8 +152,10 @@ class _Candidates(torch.autograd.Function):
         parts = chunks(ctx.rows, hidden, asked, outside, inside, direct, to_hidden)
         for chances, (part, own, factor, fixed, own_of, into) in zip(kept, parts, strict=True):
             if chances is None:
-                chances = chances_of(part.to(ctx.dtype), cast, bias, ctx.outer)
-            moved = chances * factor.unsqueeze(-1)
+                moved = chances_of(part.to(ctx.dtype), cast, bias, ctx.outer)
+                moved.mul_(factor.unsqueeze(-1))
+            else:
+                moved = chances * factor.unsqueeze(-1)
             moved.scatter_(-1, own[:, 1:], fixed).scatter_add_(-1, own, own_of)
             moved = moved.to(ctx.dtype)
             into.copy_(moved @ cast)
