@@ -34,7 +34,7 @@ def teacher_divergence(
     and the rest where nothing is left over. ``ValueError`` for a wrong shape.
 
     Sources: forward and reverse KL, and the generalized Jensen-Shannon divergence of arXiv
-    2306.13649, eq. 1.
+    2306.13649, section 2.
     """
     shape = (*mask.shape, candidates.policy.shape[-1])
     expect_shape("candidates.policy", candidates.policy, shape)

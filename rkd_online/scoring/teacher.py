@@ -14,6 +14,10 @@ from rkd_online.spec.precision import Precision
 from rkd_online.types import Candidates, Logprobs, TokenIds, candidate_ids, logprobs
 
 if TYPE_CHECKING:
+    from array import array
+
+    from torch import Tensor
+
     from rkd_online.inference.engine import PromptCandidates
     from rkd_online.inference.settings import EngineSettings
     from rkd_online.models.completion_model import CompletionModel
@@ -135,16 +139,20 @@ class TransformersTeacher:
 
 
 def _top_scores(found: "TopStatistics", row: int, tokens: int) -> CandidateScores:
-    ids, told_apart = found.ids[row, :tokens], found.candidates[row, :tokens]
-    return CandidateScores(
-        logprobs(found.logprobs[row, :tokens].tolist()),
-        Candidates(
-            count=ids.shape[1],
-            ids=candidate_ids(ids.flatten().tolist()),
-            logprobs=logprobs(told_apart.flatten().tolist()),
-            rest=logprobs(found.rest[row, :tokens].tolist()),
-        ),
+    own, told_apart, rest, ids = (one[row, :tokens].cpu().contiguous() for one in found)
+    candidates = Candidates(
+        ids.shape[1],
+        _copied(candidate_ids(()), ids.int()),
+        _copied(logprobs(()), told_apart),
+        _copied(logprobs(()), rest),
     )
+    return CandidateScores(_copied(logprobs(()), own), candidates)
+
+
+def _copied(stream: "array[Any]", values: "Tensor") -> "array[Any]":
+    """The stream with all of a tensor of its type: candidates are many, Python's numbers slow."""
+    stream.frombytes(values.numpy().tobytes())
+    return stream
 
 
 def _load(model: Path, device: str, threads: int, precision: Precision) -> "CompletionModel":

@@ -40,7 +40,7 @@ class ReverseKl(Divergence):
 
 class GeneralizedJsd(Divergence):
     """beta KL(teacher || m) + (1 - beta) KL(policy || m) with the mixture m = beta teacher +
-    (1 - beta) policy: bounded (GKD, arXiv 2306.13649, eq. 1)."""
+    (1 - beta) policy: bounded (GKD, arXiv 2306.13649, section 2)."""
 
     type: Literal["jsd"]
     """Names this divergence."""
