@@ -11,6 +11,7 @@ from benchmarks.results import Goal, Result, kept
 
 BENCHMARKS: Final[dict[str, tuple[str, ...]]] = {
     "busy-share": ("benchmarks.busy_share",),
+    "catalogue-cost": ("benchmarks.catalogue_cost",),
     "engine-parts": ("benchmarks.engine_parts",),
     "evaluation": ("benchmarks.evaluation",),
     "fresh-clone": ("benchmarks.fresh_clone",),

@@ -4,8 +4,8 @@ Each stage returns a new frozen type. Token streams are ``array.array``: compact
 torch without a copy and part of the standard library. Aligned lengths are checked here, where a
 record is made, and the message gives both lengths.
 
-``TokenIds`` has typecode ``q``. ``Logprobs`` are natural logarithms, one per completion token,
-typecode ``f``.
+``TokenIds`` has typecode ``q``, ``CandidateIds``, of which there are many, ``i``. ``Logprobs`` are
+natural logarithms, one per completion token, typecode ``f``.
 """
 
 from array import array
@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
     TokenIds: TypeAlias = array[int]
+    CandidateIds: TypeAlias = array[int]
     Logprobs: TypeAlias = array[float]
 else:  # array.array takes no subscript before Python 3.12
     TokenIds = array
+    CandidateIds = array
     Logprobs = array
 
 WeightVersion: TypeAlias = int
@@ -35,6 +37,11 @@ def token_ids(values: Iterable[int]) -> TokenIds:
     return array("q", values)
 
 
+def candidate_ids(values: Iterable[int]) -> CandidateIds:
+    """Ids of candidates from plain integers."""
+    return array("i", values)
+
+
 def logprobs(values: Iterable[float]) -> Logprobs:
     """A log-probability stream from plain floats."""
     return array("f", values)
@@ -43,6 +50,29 @@ def logprobs(values: Iterable[float]) -> Logprobs:
 def _aligned(what: str, found: int, tokens: int) -> None:
     if found != tokens:
         raise ValueError(f"{what} has {found} entries for {tokens} completion tokens")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """The teacher's ``count`` most probable tokens at each of n completion tokens.
+
+    ``ids`` and ``logprobs`` hold ``count`` entries a token, the most probable one
+    first; ``rest`` is each token's log-prob of all others together. An entry that repeats the first
+    id with a log-prob of minus infinity stands for none.
+    """
+
+    count: int
+    ids: CandidateIds
+    logprobs: Logprobs
+    rest: Logprobs
+
+    def __post_init__(self) -> None:
+        entries = self.count * len(self.rest)
+        if not entries == len(self.ids) == len(self.logprobs):
+            raise ValueError(
+                f"{len(self.ids)} ids and {len(self.logprobs)} log-probs are not {self.count} "
+                f"candidates at each of {len(self.rest)} tokens"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +165,18 @@ class ScoredRollout:
 
 
 @dataclass(frozen=True, slots=True)
+class CandidateRollout(ScoredRollout):
+    """A scored rollout of a job that also asks for the teacher's distribution."""
+
+    candidates: Candidates
+
+    def __post_init__(self) -> None:
+        # Not super(): a class with slots is made a second time, and that one is not it.
+        ScoredRollout.__post_init__(self)
+        _aligned("candidates", len(self.candidates.rest), len(self.rollout.completion_ids))
+
+
+@dataclass(frozen=True, slots=True)
 class UnjudgedRollout:
     """A rollout whose judging failed. It takes no part in its group's advantages and in the update.
 
@@ -194,6 +236,17 @@ class TrainingRow:
         _aligned("sampler_logprobs", len(self.sampler_logprobs), tokens)
         if self.teacher_logprobs is not None:
             _aligned("teacher_logprobs", len(self.teacher_logprobs), tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateRow(TrainingRow):
+    """A row of a job that also asks for the teacher's distribution."""
+
+    candidates: Candidates
+
+    def __post_init__(self) -> None:
+        TrainingRow.__post_init__(self)
+        _aligned("candidates", len(self.candidates.rest), len(self.completion_ids))
 
 
 @dataclass(frozen=True, slots=True)

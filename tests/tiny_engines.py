@@ -6,7 +6,7 @@ from rkd_online.inference.settings import EngineSettings
 from tests.tiny_models import CONTEXT, END_TOKEN_IDS
 
 
-def tiny_engine_settings(model: Path, *, threads: int) -> EngineSettings:
+def tiny_engine_settings(model: Path, *, threads: int, candidates: int = 0) -> EngineSettings:
     """float32 on CPU, room for the whole context, weights by file."""
     return EngineSettings(
         model=model,
@@ -21,4 +21,5 @@ def tiny_engine_settings(model: Path, *, threads: int) -> EngineSettings:
         transfer="file",
         kv_on_update="recompute",
         start_seconds=60.0,
+        candidates=candidates,
     )

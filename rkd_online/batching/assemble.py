@@ -1,7 +1,8 @@
 """From scored groups to one training batch."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Literal
 
 import torch
@@ -10,6 +11,8 @@ from rkd_online.errors import TaskError
 from rkd_online.objectives import group_advantages
 from rkd_online.spec.algorithm import Algorithm, Rewarded
 from rkd_online.types import (
+    CandidateRollout,
+    CandidateRow,
     ScoredGroup,
     ScoredRollout,
     TrainingBatch,
@@ -103,7 +106,10 @@ def _row(
     *,
     group_wrong: bool,
 ) -> TrainingRow:
-    return TrainingRow(
+    make: Callable[..., TrainingRow] = TrainingRow
+    if isinstance(scored, CandidateRollout):
+        make = partial(CandidateRow, candidates=scored.candidates)
+    return make(
         group_id=group.group_id,
         index=scored.rollout.index,
         prompt_ids=group.prompt.token_ids,

@@ -11,6 +11,8 @@ from rkd_online.types import StepReport
 GAUGES = {
     "reward/mean": ("rkd_reward_mean", "Mean reward of the step's rollouts."),
     "policy/kl_teacher": ("rkd_kl_teacher_nats", "Reverse KL to the teacher on sampled tokens."),
+    "policy/kl_reference": ("rkd_kl_reference_nats", "KL to the reference on sampled tokens."),
+    "teacher/divergence": ("rkd_teacher_divergence_nats", "Divergence from the teacher's top k."),
     "policy/clip_low_share": ("rkd_clip_low_share", "Share of tokens cut by the lower clip."),
     "policy/clip_high_share": ("rkd_clip_high_share", "Share of tokens cut by the upper clip."),
     "policy/clamp_low_share": ("rkd_clamp_low_share", "Share of tokens at the lower clamp."),

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from vllm.engine.arg_utils import EngineArgs
 from vllm.outputs import CompletionOutput, RequestOutput
@@ -15,12 +15,14 @@ from rkd_online.inference.engine_thread import EngineRequest, EngineThread
 from rkd_online.inference.settings import EngineSettings
 from rkd_online.inference.weight_receiver import FILE_BACKEND, register_file_backend
 from rkd_online.types import (
+    CandidateIds,
     Logprobs,
     Rollout,
     SamplingRequest,
     TokenIds,
     VersionSpan,
     WeightVersion,
+    candidate_ids,
     logprobs,
     token_ids,
 )
@@ -43,6 +45,15 @@ NO_GROUP = -1
 
 STARTS_TRANSFER = "start_weight_update"
 """The verb from which on an engine's layers are not what samples a version, until the commit."""
+
+
+class PromptCandidates(NamedTuple):
+    """Of tokens 1 to n-1 of a sequence: their log-probs, and the ids and log-probs of as many most
+    probable ones as were asked for, one token's after the other's."""
+
+    logprobs: Logprobs
+    ids: CandidateIds
+    candidates: Logprobs
 
 
 class Engine:
@@ -103,6 +114,27 @@ class Engine:
                 for sequence, future in zip(sequences, waiting, strict=True)
             ],
             urgent=urgent,
+        )
+        return list(await asyncio.gather(*waiting))
+
+    async def prompt_candidates(
+        self, sequences: Sequence[TokenIds], count: int
+    ) -> list[PromptCandidates]:
+        """The same log-probs, and the ``count`` most probable tokens in the place of each, at most
+        the settings' ``candidates``."""
+        loop = asyncio.get_running_loop()
+        waiting: list[asyncio.Future[PromptCandidates]] = [loop.create_future() for _ in sequences]
+        self._thread.submit(
+            [
+                EngineRequest(
+                    group_id=NO_GROUP,
+                    prompt_ids=sequence[:-1].tolist(),
+                    params=_candidate_params(sequence[-1], count),
+                    on_finish=_candidates_callback(loop, future),
+                    on_error=_error_callback(loop, future),
+                )
+                for sequence, future in zip(sequences, waiting, strict=True)
+            ]
         )
         return list(await asyncio.gather(*waiting))
 
@@ -189,7 +221,9 @@ def engine_args(settings: EngineSettings) -> EngineArgs:
         enable_chunked_prefill=False,
         max_num_batched_tokens=max(STEP_TOKENS, settings.context_length),
         kv_cache_memory_bytes=settings.kv_cache_bytes,
-        logprobs_mode="processed_logprobs",
+        # Where candidates are asked for, the last token is forced, which processed ones would show.
+        logprobs_mode="raw_logprobs" if settings.candidates else "processed_logprobs",
+        max_logprobs=settings.candidates,
         weight_transfer_config={
             "backend": FILE_BACKEND if settings.transfer == "file" else settings.transfer
         },
@@ -216,6 +250,19 @@ def _scoring_params(last: int) -> SamplingParams:
         temperature=0.0,
         prompt_logprobs=0,
         logprob_token_ids=[last],
+        flat_logprobs=True,
+        detokenize=False,
+    )
+
+
+def _candidate_params(last: int, count: int) -> SamplingParams:
+    """The one token that vLLM always makes is the last one, and has its own candidates."""
+    return SamplingParams(
+        max_tokens=1,
+        temperature=0.0,
+        prompt_logprobs=count,
+        logprobs=count,
+        allowed_token_ids=[last],
         flat_logprobs=True,
         detokenize=False,
     )
@@ -252,8 +299,27 @@ def _scored_callback(
     return finish
 
 
+def _candidates_callback(
+    loop: asyncio.AbstractEventLoop, future: "asyncio.Future[PromptCandidates]"
+) -> Callable[[RequestOutput], None]:
+    def finish(output: RequestOutput) -> None:
+        # Each position has its token first, then the most probable ones; the first has nothing.
+        parts = [output.prompt_logprobs, output.outputs[0].logprobs]
+        values = [value for part in parts for value in part.logprobs]
+        ids = [one for part in parts for one in part.token_ids]
+        width = len(output.outputs[0].logprobs.logprobs)
+        found = PromptCandidates(
+            logprobs(values[::width]),
+            candidate_ids(one for place, one in enumerate(ids) if place % width),
+            logprobs(value for place, value in enumerate(values) if place % width),
+        )
+        loop.call_soon_threadsafe(future.set_result, found)
+
+    return finish
+
+
 def _error_callback(
-    loop: asyncio.AbstractEventLoop, future: "asyncio.Future[Logprobs]"
+    loop: asyncio.AbstractEventLoop, future: "asyncio.Future[Any]"
 ) -> Callable[[BaseException], None]:
     def fail_once(error: BaseException) -> None:
         if not future.done():

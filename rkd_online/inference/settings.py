@@ -13,7 +13,8 @@ class EngineSettings:
     """What an engine is started with. ``end_token_ids`` end a completion. ``kv_on_update`` is what
     sequences in flight do with their keys and values when weights change. ``threads`` are those of
     tensor operations on CPU. An engine that has not
-    loaded its model within ``start_seconds`` is an error."""
+    loaded its model within ``start_seconds`` is an error. ``candidates`` is how many most probable
+    tokens it may be asked for at each position."""
 
     model: Path
     end_token_ids: tuple[int, ...]
@@ -27,3 +28,4 @@ class EngineSettings:
     transfer: Transfer
     kv_on_update: Literal["recompute", "keep"]
     start_seconds: float
+    candidates: int = 0

@@ -17,6 +17,7 @@ from rkd_online.models.completion_model import CompletionModel
 from rkd_online.models.load import load_causal_lm
 from rkd_online.models.memory import keep_freed_memory
 from rkd_online.models.threads import use_threads
+from rkd_online.spec.algorithm import reference_of
 from rkd_online.spec.phases import Phase
 from rkd_online.spec.precision import Precision
 from rkd_online.spec.training import OptimizerSpec
@@ -35,7 +36,9 @@ class PolicyLearner:
     """A policy in float32 and its AdamW.
 
     ``precision`` is that of matrix products in the update; the probe is in float32 always.
-    ``ranks`` are the processes that share the policy: all of them make the same calls.
+    ``ranks`` are the processes that share the policy: all of them make the same calls. Where a
+    phase asks for a reference, the policy as it lies in ``model`` is kept a second time, frozen and
+    shared likewise; ``restore`` leaves it as it is.
     """
 
     def __init__(
@@ -60,6 +63,9 @@ class PolicyLearner:
             activation_checkpointing=optimizer.activation_checkpointing,
         )
         self.ranks.shard(self._statistics)
+        self._reference: CompletionModel | None = None
+        if any(reference_of(phase.algorithm).type != "none" for phase in phases):
+            self._reference = self._frozen(model, device, precision)
         self.version: WeightVersion = 0
         self._source = model
         self._phases = phases
@@ -96,6 +102,7 @@ class PolicyLearner:
             ranks=self.ranks,
             algorithm=phase.algorithm_after(batch.turn.done),
             spec=self._spec,
+            reference=self._reference,
         )
         metrics = update.run() | {"optimizer/learning_rate": rate}
         self.version = batch.step
@@ -143,6 +150,12 @@ class PolicyLearner:
     def close(self) -> None:
         """Leave the other ranks."""
         self.ranks.leave()
+
+    def _frozen(self, model: Path, device: str, precision: Precision) -> CompletionModel:
+        loaded = load_causal_lm(model, dtype=torch.float32, device=device).requires_grad_(False)
+        frozen = CompletionModel(loaded, precision=precision)
+        self.ranks.shard(frozen)
+        return frozen
 
     def _parameters(self) -> dict[str, Tensor]:
         """Every parameter, whole, on the first rank; of a shared one on the CPU, one at a time."""

@@ -1,6 +1,7 @@
 """One step in the making: minibatches, micro-batches, gradients, optimizer steps.
 
-Old log-probs are kept by row from the first forward that sees it, before any weight changes.
+Old log-probs are kept by row from the first forward that sees it, before any weight changes; the
+reference's by one pass before all gradients, so that the two models' activations never meet.
 """
 
 import math
@@ -12,17 +13,20 @@ from torch import Tensor
 
 from rkd_online.batching.pack import micro_batches, minibatches
 from rkd_online.errors import TrainingError
+from rkd_online.learning.candidates import candidate_tensors
 from rkd_online.learning.old_policy import RowStreams, advantages_of
 from rkd_online.learning.ranks import Ranks, whole
 from rkd_online.learning.tensors import RowTensors, row_tensors
-from rkd_online.models.completion_model import CompletionModel, CompletionStatistics
+from rkd_online.models.completion_model import CompletionModel
+from rkd_online.models.readout import CandidateStatistics, CompletionStatistics, Given
 from rkd_online.objectives import (
+    CandidateTokens,
     batch_denominator,
     importance_weights,
     needs_old_first,
     policy_loss,
 )
-from rkd_online.spec.algorithm import Algorithm, Sft
+from rkd_online.spec.algorithm import Algorithm, Sft, has_divergence, reference_of
 from rkd_online.spec.training import OptimizerSpec
 from rkd_online.types import Logprobs, TokenIds, TrainingBatch
 
@@ -42,6 +46,7 @@ class PolicyUpdate:
         ranks: Ranks,
         algorithm: Algorithm,
         spec: OptimizerSpec,
+        reference: CompletionModel | None,
     ) -> None:
         self._model = model
         self._ranks = ranks
@@ -49,7 +54,9 @@ class PolicyUpdate:
         self._batch = batch
         self._algorithm = algorithm
         self._spec = spec
+        self._reference = reference if reference_of(algorithm).type != "none" else None
         self._old = RowStreams(batch.rows)
+        self._anchor = RowStreams(batch.rows)
         self._advantages: RowStreams | None = None
         self._passes = spec.epochs * spec.minibatches
         self._old_first = self._passes > 1 or needs_old_first(algorithm)
@@ -65,8 +72,10 @@ class PolicyUpdate:
         shares = minibatches(self._batch.rows, self._spec.minibatches)
         if not shares:
             return {}
+        if self._reference is not None:
+            self._remember(self._reference, self._anchor)
         if self._old_first:
-            self._remember_old()
+            self._remember(self._model, self._old)
         if needs_old_first(self._algorithm):
             self._advantages = advantages_of(self._batch.rows, self._old, self._algorithm)
         steps = [self._step(share) for _ in range(self._spec.epochs) for share in shares]
@@ -82,12 +91,13 @@ class PolicyUpdate:
         return self._old.streams()
 
     @torch.no_grad()
-    def _remember_old(self) -> None:
+    def _remember(self, model: CompletionModel, streams: RowStreams) -> None:
+        """A model's log-probs of the whole batch, before any gradient."""
         micro_batches = self._micro_batches(range(len(self._batch.rows)))
         for chosen, _ in self._ranks.share(micro_batches):
-            self._old.keep(chosen, self._statistics(chosen).logprobs)
-        self._ranks.settle(self._model)
-        self._old.merge(self._ranks)
+            streams.keep(chosen, self._statistics(model, chosen).logprobs)
+        self._ranks.settle(model)
+        streams.merge(self._ranks)
 
     def _step(self, share: Sequence[int]) -> dict[str, float]:
         """One optimizer step on the rows of ``share``."""
@@ -120,7 +130,7 @@ class PolicyUpdate:
     ) -> tuple[Sequence[int], dict[str, float]] | None:
         """Add the gradient of some rows of a minibatch, whose rows have ``lengths`` tokens, and
         return them with their metrics; nothing of rows that do not count."""
-        policy, entropy = self._statistics(chosen)
+        policy, entropy, candidates = self._policy(chosen)
         tensors = row_tensors([self._batch.rows[index] for index in chosen], policy.device)
         old = self._old_of(chosen, policy)
         weights, sampled = self._sampler_weights(old, tensors, len(lengths))
@@ -136,6 +146,8 @@ class PolicyUpdate:
             token_advantages=self._advantages_of(chosen, policy.device),
             importance_weights=weights,
             denominator=batch_denominator(self._algorithm.aggregation, lengths),
+            reference_logprobs=self._anchor_of(chosen, policy.device),
+            candidates=candidates,
         )
         # Ranks take the mean of their gradients, whose sum is wanted.
         (loss * (self._ranks.count if counts else 0)).backward()
@@ -164,6 +176,19 @@ class PolicyUpdate:
             "sampler/capped_share": _sequence_mean(capped, mask, sequences),
         }
 
+    def _policy(self, chosen: Sequence[int]) -> tuple[Tensor, Tensor, CandidateTokens | None]:
+        """The policy's log-probs and entropy of some rows, with those of the teacher's candidates
+        where the algorithm asks for them."""
+        if not has_divergence(self._algorithm):
+            return *self._statistics(self._model, chosen), None
+        batch = self._model.batch(self._sequences(chosen))
+        asked = candidate_tensors([self._batch.rows[index] for index in chosen], batch.ids.device)
+        found: CandidateStatistics = self._model(
+            batch, self._batch.temperature, readout=Given(asked.ids)
+        )
+        policy = torch.cat([found.candidates, found.rest.unsqueeze(-1)], -1)
+        return found.logprobs, found.entropy, CandidateTokens(policy, asked.logprobs)
+
     def _old_of(self, chosen: Sequence[int], policy: Tensor) -> Tensor:
         """With one optimizer step on fresh data the policy is the old policy, so that most methods
         need no second forward."""
@@ -175,9 +200,13 @@ class PolicyUpdate:
         """Those that were made before the batch was split, if the method wants that."""
         return None if self._advantages is None else self._advantages.of(chosen, device)
 
-    def _statistics(self, chosen: Sequence[int]) -> CompletionStatistics:
-        batch = self._model.batch(self._sequences(chosen))
-        found: CompletionStatistics = self._model(batch, self._batch.temperature)
+    def _anchor_of(self, chosen: Sequence[int], device: torch.device) -> Tensor | None:
+        """The reference's log-probs, where the method is held near it."""
+        return None if self._reference is None else self._anchor.of(chosen, device)
+
+    def _statistics(self, model: CompletionModel, chosen: Sequence[int]) -> CompletionStatistics:
+        batch = model.batch(self._sequences(chosen))
+        found: CompletionStatistics = model(batch, self._batch.temperature)
         return found
 
     def _micro_batches(self, share: Sequence[int]) -> list[list[int]]:

@@ -1,7 +1,8 @@
 """Every metric that a step can report, listed once.
 
 A name is ``stage/quantity``. Means are over sequences of their token means unless said
-otherwise; with ``aggregation.type`` token_mean those of ``policy/`` are over tokens.
+otherwise; with ``aggregation.type`` token_mean those of ``policy/`` and ``teacher/`` are over
+tokens.
 """
 
 from dataclasses import dataclass
@@ -56,10 +57,17 @@ METRICS = {
     "policy/clamp_low_share": Metric(_SHARE, "Tokens at the lower teacher log-ratio clamp."),
     "policy/clamp_high_share": Metric(_SHARE, "Tokens at the upper teacher log-ratio clamp."),
     "policy/kl_teacher": Metric(_NATS, "Estimate of KL(policy || teacher) per sampled token."),
+    "policy/kl_reference": Metric(_NATS, "Estimate of KL(policy || reference) per sampled token."),
     "policy/kl_old_k1": Metric(_NATS, "Estimate k1 of KL(old || policy) per sampled token."),
     "policy/kl_old_k3": Metric(_NATS, "Estimate k3 of KL(old || policy) per sampled token."),
     "policy/entropy": Metric(_NATS, "Entropy of the policy's next-token distribution."),
     "policy/nll": Metric(_NATS, "Negative log-likelihood of the sampled tokens."),
+    "teacher/divergence": Metric(
+        _NATS, "The teacher_divergence of a token, over its candidates and the rest."
+    ),
+    "teacher/top_k_mass": Metric(
+        _SHARE, "Probability that the teacher gives to its candidates together."
+    ),
     "phase/index": Metric("phase", "The job's phase, counted from 0."),
     "sampler/mismatch_mean": Metric(_NATS, "Mean distance of sampler and learner log-probs."),
     "sampler/mismatch_max": Metric(_NATS, "Largest such distance of any token."),
@@ -90,4 +98,5 @@ METRICS = {
     "loop/share": Metric(_SHARE, "The step's time when no role worked."),
     "loop/core_seconds": Metric("s", "CPU time of the loop and all roles in the step."),
 }
-"""Metric by name. Clamp shares and ``policy/kl_teacher`` need a teacher, validation its step."""
+"""Metric by name. Clamp shares and ``policy/kl_teacher`` need a teacher, ``policy/kl_reference`` a
+phase with a reference, ``teacher/`` one with a divergence, validation its step."""

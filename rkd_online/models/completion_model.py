@@ -4,10 +4,10 @@ Learner and teacher share it, so that a ratio of the two never compares differen
 """
 
 import logging
-from typing import Final, NamedTuple
+from collections.abc import Callable
+from typing import Final
 
 import torch
-from torch import Tensor
 from transformers import PreTrainedModel
 
 from rkd_online.errors import ModelError
@@ -15,6 +15,17 @@ from rkd_online.models.forward import packed_statistics
 from rkd_online.models.layout import Sequences
 from rkd_online.models.packed import PackedBatch, pack
 from rkd_online.models.padded import PaddedBatch, pad, padded_statistics
+from rkd_online.models.readout import (
+    SAMPLED,
+    CandidateStatistics,
+    CompletionStatistics,
+    Given,
+    Readout,
+    Sampled,
+    Statistics,
+    Top,
+    TopStatistics,
+)
 from rkd_online.models.recompute import recompute_layers
 from rkd_online.models.verify import packing_fault
 from rkd_online.spec.precision import Precision
@@ -24,6 +35,11 @@ log = logging.getLogger(__name__)
 DTYPES: Final[dict[Precision, torch.dtype]] = {
     "float32": torch.float32,
     "bfloat16": torch.bfloat16,
+}
+KINDS: Final[dict[type[Readout], Callable[..., Statistics]]] = {
+    Sampled: CompletionStatistics,
+    Given: CandidateStatistics,
+    Top: TopStatistics,
 }
 
 
@@ -35,13 +51,6 @@ def check_precision(precision: Precision, device: str) -> None:
             "this CPU has neither AVX512-BF16 nor AMX, without which bfloat16 is slower than "
             "float32: set precision.learner and precision.scorer to 'float32'"
         )
-
-
-class CompletionStatistics(NamedTuple):
-    """Nats, [B, T]: ``logprobs`` (with gradient where it is enabled), ``entropy`` (without)."""
-
-    logprobs: Tensor
-    entropy: Tensor
 
 
 class CompletionModel(torch.nn.Module):
@@ -84,13 +93,17 @@ class CompletionModel(torch.nn.Module):
         batch: PackedBatch | PaddedBatch,
         temperature: float,
         precision: Precision | None = None,
-    ) -> CompletionStatistics:
-        """Log-prob of every completion token, given all tokens before it, and the entropy there.
+        readout: Readout = SAMPLED,
+    ) -> Statistics:
+        """Log-prob of every completion token, given all tokens before it, and the entropy there; or
+        what else ``readout`` asks for, as its own kind of statistics.
 
         Logits are divided by ``temperature`` first. Both are float32 [B, T], T the longest
         completion, and exactly 0 right of a shorter one. ``precision`` is another than the model's.
         """
         dtype = DTYPES[precision or self._precision]
         if isinstance(batch, PaddedBatch):
-            return CompletionStatistics(*padded_statistics(self.model, batch, temperature, dtype))
-        return CompletionStatistics(*packed_statistics(self.model, batch, temperature, dtype))
+            found = padded_statistics(self.model, batch, temperature, dtype, readout)
+        else:
+            found = packed_statistics(self.model, batch, temperature, dtype, readout)
+        return KINDS[type(readout)](*found)

@@ -1,20 +1,29 @@
 """A packed batch through a Hugging Face causal language model."""
 
+from typing import assert_never
+
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from rkd_online.errors import ModelError
 from rkd_online.models.attention import NAME, attending
-from rkd_online.models.head import Head, token_logprobs
+from rkd_online.models.candidates import candidate_logprobs, top_logprobs
+from rkd_online.models.head import token_logprobs
+from rkd_online.models.logits import Head
 from rkd_online.models.packed import PackedBatch
+from rkd_online.models.readout import SAMPLED, Given, Readout, Sampled, Top
 
 
 def packed_statistics(
-    model: PreTrainedModel, batch: PackedBatch, temperature: float, dtype: torch.dtype
-) -> tuple[Tensor, Tensor]:
-    """Log-probs and entropy of every completion token, logits divided by ``temperature``: two of
-    nats [B, T]. Matrix products are taken in ``dtype``."""
+    model: PreTrainedModel,
+    batch: PackedBatch,
+    temperature: float,
+    dtype: torch.dtype,
+    readout: Readout = SAMPLED,
+) -> tuple[Tensor, ...]:
+    """What is to be read of every completion token, logits divided by ``temperature``: for
+    ``Sampled`` log-probs and entropy, two of nats [B, T]. Matrix products are in ``dtype``."""
     with (
         attending(batch) as at,
         torch.autocast(batch.ids.device.type, torch.bfloat16, enabled=dtype == torch.bfloat16),
@@ -32,8 +41,31 @@ def packed_statistics(
     head = output_head(model)
     assert head is not None, "a model without a linear output layer is not given packs"
     predicting = hidden[0].index_select(0, batch.predictors)
-    logprobs, entropy = token_logprobs(predicting, head, batch.targets, temperature, dtype=dtype)
-    return batch.by_row(logprobs), batch.by_row(entropy)
+    found = _read(readout, predicting, head, batch, temperature, dtype)
+    return tuple(map(batch.by_row, found))
+
+
+def _read(
+    readout: Readout,
+    hidden: Tensor,
+    head: Head,
+    batch: PackedBatch,
+    temperature: float,
+    dtype: torch.dtype,
+) -> tuple[Tensor, ...]:
+    """The same by completion tokens, [N, ...]."""
+    match readout:
+        case Given():
+            ids = batch.by_token(readout.ids)
+            return candidate_logprobs(hidden, head, batch.targets, ids, temperature, dtype=dtype)
+        case Top(count=count, vocabulary=vocabulary):
+            return top_logprobs(
+                hidden, head, batch.targets, count, vocabulary, temperature, dtype=dtype
+            )
+        case Sampled():
+            return token_logprobs(hidden, head, batch.targets, temperature, dtype=dtype)
+        case _:
+            assert_never(readout)
 
 
 def output_head(model: PreTrainedModel) -> Head | None:

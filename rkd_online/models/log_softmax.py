@@ -41,6 +41,19 @@ def entropies(logits: Tensor, temperature: float, *, chunk: int | None = None) -
     )
 
 
+def candidates_of(logits: Tensor, ids: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    """log softmax(logits / temperature) at ``ids`` [N, k], and of all other tokens together [N].
+
+    The plain way: their gradient holds a table as large as the logits more.
+    """
+    assert logits.ndim == 2 and ids.shape[:1] == logits.shape[:1], (logits.shape, ids.shape)
+    table = _log_softmax(logits, temperature)
+    found = table.gather(-1, ids)
+    if ids.shape[1] >= logits.shape[1]:
+        return found, found.new_full(ids.shape[:1], -torch.inf)
+    return found, table.scatter(-1, ids, -torch.inf).logsumexp(-1)
+
+
 class _ChosenLogprobs(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, logits: Tensor, targets: Tensor, temperature: float, rows: int) -> Tensor:
@@ -73,7 +86,12 @@ def _chunks(rows: int, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
     return zip(*(tensor.split(rows) for tensor in tensors), strict=True)
 
 
+def wide(logits: Tensor) -> Tensor:
+    """In float32, of float64 in float64."""
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))
+
+
 def _log_softmax(logits: Tensor, temperature: float) -> Tensor:
     """At temperature 1 float32 logits are not copied before."""
-    wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    return torch.log_softmax(wide if temperature == 1.0 else wide / temperature, -1)
+    found = wide(logits)
+    return torch.log_softmax(found if temperature == 1.0 else found / temperature, -1)

@@ -42,9 +42,16 @@ class PackedBatch:
     mask: Tensor
 
     def by_row(self, values: Tensor) -> Tensor:
-        """From completion tokens [N] to [B, T], 0 right of a shorter row."""
-        assert values.shape == self.targets.shape, (values.shape, self.targets.shape)
-        return values.new_zeros(self.mask.shape).masked_scatter(self.mask, values)
+        """From completion tokens [N, ...] to [B, T, ...], 0 right of a shorter row."""
+        assert values.shape[:1] == self.targets.shape, (values.shape, self.targets.shape)
+        more = values.shape[1:]
+        mask = self.mask.view(*self.mask.shape, *(1 for _ in more))
+        return values.new_zeros(*self.mask.shape, *more).masked_scatter(mask, values)
+
+    def by_token(self, values: Tensor) -> Tensor:
+        """From [B, T, ...] to completion tokens [N, ...]."""
+        assert values.shape[:2] == self.mask.shape, (values.shape, self.mask.shape)
+        return values[self.mask]
 
 
 def pack(sequences: Sequences, device: torch.device | str = "cpu") -> PackedBatch:

@@ -5,15 +5,18 @@ of all tokens exist at once.
 """
 
 from dataclasses import dataclass
+from typing import assert_never
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from rkd_online.errors import ModelError
+from rkd_online.models.candidates import top_of
 from rkd_online.models.layout import Sequences, check_lengths
-from rkd_online.models.log_softmax import chosen_logprobs, entropies
+from rkd_online.models.log_softmax import candidates_of, chosen_logprobs, entropies, wide
 from rkd_online.models.packed import joined, sequence_mask
+from rkd_online.models.readout import SAMPLED, Given, Readout, Sampled, Top
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +38,21 @@ class PaddedBatch:
         return self.ids[:, self.first + 1 :]
 
     def by_row(self, values: Tensor) -> Tensor:
-        """From window columns [B, K] to completion tokens [B, T], 0 where padded."""
-        assert values.shape == self.targets.shape, (values.shape, self.targets.shape)
+        """From window columns [B, K, ...] to completion tokens [B, T, ...], 0 where padded."""
+        assert values.shape[:2] == self.targets.shape, (values.shape, self.targets.shape)
         columns = torch.arange(self.mask.shape[1], device=values.device) + self.delays[:, None]
-        tokens = values.gather(1, columns.clamp(max=values.shape[1] - 1))
-        return tokens.masked_fill(~self.mask, 0.0)
+        rows = torch.arange(len(values), device=values.device)[:, None]
+        tokens = values[rows, columns.clamp(max=values.shape[1] - 1)]
+        more = (1 for _ in values.shape[2:])
+        return tokens.masked_fill(~self.mask.view(*self.mask.shape, *more), 0)
+
+    def by_column(self, values: Tensor) -> Tensor:
+        """From completion tokens [B, T, ...] to window columns [B, K, ...], 0 at the others."""
+        assert values.shape[:2] == self.mask.shape, (values.shape, self.mask.shape)
+        rows, places = self.mask.nonzero(as_tuple=True)
+        found = values.new_zeros(*self.targets.shape, *values.shape[2:])
+        found[rows, places + self.delays[rows]] = values[rows, places]
+        return found
 
 
 def pad(sequences: Sequences, device: torch.device | str = "cpu") -> PaddedBatch:
@@ -58,17 +71,39 @@ def pad(sequences: Sequences, device: torch.device | str = "cpu") -> PaddedBatch
 
 
 def padded_statistics(
-    model: PreTrainedModel, batch: PaddedBatch, temperature: float, dtype: torch.dtype
-) -> tuple[Tensor, Tensor]:
-    """Log-probs and entropy of every completion token, logits divided by ``temperature``: two of
-    nats [B, T]. Matrix products are taken in ``dtype``."""
+    model: PreTrainedModel,
+    batch: PaddedBatch,
+    temperature: float,
+    dtype: torch.dtype,
+    readout: Readout = SAMPLED,
+) -> tuple[Tensor, ...]:
+    """What is to be read of every completion token, logits divided by ``temperature``: for
+    ``Sampled`` log-probs and entropy, two of nats [B, T]. Matrix products are in ``dtype``."""
     halved = dtype == torch.bfloat16
     with torch.autocast(batch.ids.device.type, torch.bfloat16, enabled=halved):
         logits = _logits(model, batch)
-    rows, targets = logits.flatten(0, 1), batch.targets
-    chosen = chosen_logprobs(rows, targets.flatten(), temperature)
-    entropy = entropies(rows, temperature)
-    return batch.by_row(chosen.view(targets.shape)), batch.by_row(entropy.view(targets.shape))
+    found = _read(readout, logits.flatten(0, 1), batch, temperature)
+    return tuple(batch.by_row(one.unflatten(0, batch.targets.shape)) for one in found)
+
+
+def _read(
+    readout: Readout, logits: Tensor, batch: PaddedBatch, temperature: float
+) -> tuple[Tensor, ...]:
+    """The same by the columns of all rows, [B * K, ...]."""
+    targets = batch.targets.flatten()
+    match readout:
+        case Given():
+            ids = batch.by_column(readout.ids).flatten(0, 1)
+            candidates, rest = candidates_of(logits, ids, temperature)
+            chosen = chosen_logprobs(logits, targets, temperature)
+            return chosen, entropies(logits, temperature), candidates, rest
+        case Top(count=count, vocabulary=vocabulary):
+            return top_of(wide(logits) / temperature, targets, count, vocabulary)
+        case Sampled():
+            chosen = chosen_logprobs(logits, targets, temperature)
+            return chosen, entropies(logits, temperature)
+        case _:
+            assert_never(readout)
 
 
 def _logits(model: PreTrainedModel, batch: PaddedBatch) -> Tensor:

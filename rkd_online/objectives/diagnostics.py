@@ -6,6 +6,7 @@ them exactly as it reduces the surrogate, so that a metric is summed over micro-
 
 from torch import Tensor
 
+from rkd_online.objectives.divergence import CandidateTokens
 from rkd_online.objectives.surrogate import Surrogate
 from rkd_online.objectives.tokens import SampledTokens, TaughtTokens
 from rkd_online.spec.algorithm import Rlad
@@ -18,6 +19,9 @@ CLAMP_HIGH_SHARE = "policy/clamp_high_share"
 KL_OLD_K1 = "policy/kl_old_k1"
 KL_OLD_K3 = "policy/kl_old_k3"
 KL_TEACHER = "policy/kl_teacher"
+KL_REFERENCE = "policy/kl_reference"
+DIVERGENCE = "teacher/divergence"
+TOP_K_MASS = "teacher/top_k_mass"
 NLL = "policy/nll"
 
 METRIC_NAMES = (
@@ -29,10 +33,14 @@ METRIC_NAMES = (
     KL_OLD_K1,
     KL_OLD_K3,
     KL_TEACHER,
+    KL_REFERENCE,
+    DIVERGENCE,
+    TOP_K_MASS,
     NLL,
 )
 """Every metric that a loss can report. The clamp's need a method that clamps, ``KL_TEACHER`` needs
-teacher log-probs, the others are always there."""
+teacher log-probs, ``KL_REFERENCE`` the reference's, ``DIVERGENCE`` and ``TOP_K_MASS`` a divergence
+from the teacher, the others are always there."""
 
 
 def surrogate_metrics(surrogate: Surrogate) -> dict[str, Tensor]:
@@ -57,6 +65,16 @@ def policy_metrics(tokens: SampledTokens) -> dict[str, Tensor]:
     if isinstance(tokens, TaughtTokens):
         values[KL_TEACHER] = policy - tokens.teacher
     return values
+
+
+def reference_metrics(tokens: SampledTokens, reference: Tensor) -> dict[str, Tensor]:
+    """lp - lr, the estimate of KL(policy || reference) on the policy's own tokens (nats)."""
+    return {KL_REFERENCE: tokens.policy.detach() - reference}
+
+
+def divergence_metrics(by_token: Tensor, candidates: CandidateTokens) -> dict[str, Tensor]:
+    """The divergence (nats), and what the teacher gives to its candidates together."""
+    return {DIVERGENCE: by_token.detach(), TOP_K_MASS: -candidates.teacher[..., -1].expm1()}
 
 
 def clamp_metrics(algorithm: Rlad, tokens: TaughtTokens) -> dict[str, Tensor]:

@@ -1,20 +1,31 @@
 """The loss of one (micro-)batch, for every method of the catalogue."""
 
-from typing import Any, Final
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from rkd_online.objectives.aggregation import BatchMean, loss_mean, metric_mean
 from rkd_online.objectives.catalogue import Method, method_for
-from rkd_online.objectives.diagnostics import policy_metrics, surrogate_metrics
+from rkd_online.objectives.diagnostics import (
+    divergence_metrics,
+    policy_metrics,
+    reference_metrics,
+    surrogate_metrics,
+)
+from rkd_online.objectives.divergence import CandidateTokens, teacher_divergence
 from rkd_online.objectives.outcomes import Outcomes
 from rkd_online.objectives.reference import reference_penalty
 from rkd_online.objectives.surrogate import Surrogate
 from rkd_online.objectives.tokens import SampledTokens, sampled_tokens, stream
-from rkd_online.spec.algorithm import Algorithm, NoReference, ReferenceKl
-
-NO_REFERENCE: Final = NoReference()
+from rkd_online.spec.algorithm import (
+    Algorithm,
+    NoReference,
+    ReferencePenalty,
+    divergence_of,
+    reference_of,
+)
+from rkd_online.spec.divergence import AnyDivergence, Divergence
 
 
 def policy_loss(
@@ -32,14 +43,17 @@ def policy_loss(
     group_wrong: Tensor | None = None,
     token_advantages: Tensor | None = None,
     reference_logprobs: Tensor | None = None,
-    reference_kl: ReferenceKl = NO_REFERENCE,
+    candidates: CandidateTokens | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The loss to minimize (minus the method's surrogate) and its metrics.
 
     Log-probs (nats), ``mask``, ``importance_weights`` and ``token_advantages`` are ``[B, T]`` over
     completion tokens, the others ``[B]``. ``mask`` is 0 or 1 in any dtype; where it is 0 the other
     tensors may hold anything. Only ``policy_logprobs`` gets a gradient, and its float dtype is that
-    of all results. ``importance_weights`` multiply each token's surrogate and penalty.
+    of all results; so does the policy's part of ``candidates``. ``importance_weights`` multiply
+    each token's surrogate and, where ``algorithm.reference_kl`` asks for one, the penalty by
+    ``reference_logprobs``; not the divergence that ``algorithm.teacher_divergence`` makes of
+    ``candidates``, which no sampled token enters.
 
     Some methods route by ``correct``. What depends on a whole group is made of ``correct`` and
     ``group_ids``, and the groups are then whole; or it was made before the batch was split:
@@ -61,11 +75,16 @@ def policy_loss(
     else:
         by_token = _stream("token_advantages", token_advantages, tokens)
     surrogate = method.surrogate(algorithm, tokens, method.log_ratio(algorithm, tokens), by_token)
-    values = _penalized(surrogate.values, tokens, reference_logprobs, reference_kl)
+    penalized, metrics = _penalized(surrogate.values, tokens, reference_logprobs, algorithm)
     if importance_weights is not None:
-        values = values * _stream("importance_weights", importance_weights, tokens)
+        penalized = penalized * _stream("importance_weights", importance_weights, tokens)
     mean = loss_mean(algorithm.aggregation, tokens.mask, denominator)
-    return -mean.of(values), _metrics(method, algorithm, tokens, surrogate, mean)
+    loss = -mean.of(penalized)
+    divergence = divergence_of(algorithm)
+    if isinstance(divergence, Divergence):
+        distance, found = _distance(divergence, tokens, candidates)
+        loss, metrics = loss + divergence.weight * mean.of(distance), metrics | found
+    return loss, _metrics(method, algorithm, tokens, surrogate, metrics, mean)
 
 
 @torch.no_grad()
@@ -90,17 +109,34 @@ def token_advantages(
 
 
 def _penalized(
-    values: Tensor, tokens: SampledTokens, reference: Tensor | None, penalty: ReferenceKl
-) -> Tensor:
-    if isinstance(penalty, NoReference):
-        return values
+    values: Tensor, tokens: SampledTokens, reference: Tensor | None, algorithm: Algorithm
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The surrogate less the penalty on leaving the reference, and what is to be reported of it."""
+    penalty = reference_of(algorithm)
     if reference is None:
+        if isinstance(penalty, NoReference):
+            return values, {}
         raise ValueError(
             f"reference_logprobs is None, but reference_kl.type {penalty.type!r} needs the "
             "reference's log-prob of every sampled token"
         )
     anchor = _stream("reference_logprobs", reference, tokens)
-    return values - reference_penalty(penalty, tokens.policy, anchor)
+    if isinstance(penalty, ReferencePenalty):
+        values = values - reference_penalty(penalty, tokens.policy, anchor)
+    return values, reference_metrics(tokens, anchor)
+
+
+def _distance(
+    divergence: AnyDivergence, tokens: SampledTokens, candidates: CandidateTokens | None
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The divergence from the teacher by token, and what is to be reported of it."""
+    if candidates is None:
+        raise ValueError(
+            f"candidates is None, but teacher_divergence.type {divergence.type!r} needs the "
+            "teacher's most probable tokens at every sampled one"
+        )
+    by_token = teacher_divergence(divergence, candidates, tokens.mask)
+    return by_token, divergence_metrics(by_token, candidates)
 
 
 def _metrics(
@@ -108,9 +144,10 @@ def _metrics(
     algorithm: Algorithm,
     tokens: SampledTokens,
     surrogate: Surrogate,
+    more: dict[str, Tensor],
     loss: BatchMean,
 ) -> dict[str, Tensor]:
-    by_token = surrogate_metrics(surrogate) | policy_metrics(tokens)
+    by_token = surrogate_metrics(surrogate) | policy_metrics(tokens) | more
     for extra in method.metrics:
         by_token |= extra(algorithm, tokens)
     mean, dtype = metric_mean(algorithm.aggregation, loss), tokens.policy.dtype

@@ -6,7 +6,7 @@ has them from its checkpoint, takes the turns that the first one took.
 
 from dataclasses import dataclass, replace
 
-from rkd_online.spec.algorithm import REWARD_DRIVEN, TEACHER_METHODS, Algorithm
+from rkd_online.spec.algorithm import Algorithm, is_reward_driven, needs_teacher
 from rkd_online.spec.job import JobSpec
 from rkd_online.spec.phases import Phase, PlateauEnd, StepEnd, plateaued
 from rkd_online.types import PhasePlace, Turn
@@ -66,7 +66,7 @@ class Phases:
     def needs_teacher(self) -> bool:
         """Whether this phase or one after it asks for the teacher's log-probs."""
         rest = self._phases[self._place.index :]
-        return any(one.algorithm.type in TEACHER_METHODS for one in rest)
+        return any(needs_teacher(one.algorithm) for one in rest)
 
     def plan(self, step: int) -> StepPlan:
         """What step ``step``, the next to be done, learns by."""
@@ -95,7 +95,7 @@ class Phases:
 
     def _flat_groups(self, algorithm: Algorithm) -> int:
         resampling = self._rollout.dynamic_sampling
-        if resampling.type == "off" or algorithm.type not in REWARD_DRIVEN:
+        if resampling.type == "off" or not is_reward_driven(algorithm):
             return 0
         return int(resampling.most * self._rollout.prompts_per_step)
 

@@ -49,10 +49,17 @@ class JobSetup:
             precision=self.spec.precision.scorer,
             tensor_parallel=scorer.tensor_parallel,
             threads=self.spec.resources.scorer.threads,
+            candidates=self.spec.candidates,
         )
 
     def _engine(
-        self, model: Path, *, precision: Precision, tensor_parallel: int, threads: int
+        self,
+        model: Path,
+        *,
+        precision: Precision,
+        tensor_parallel: int,
+        threads: int,
+        candidates: int = 0,
     ) -> EngineSettings:
         resources = self.spec.resources
         return EngineSettings(
@@ -68,6 +75,7 @@ class JobSetup:
             transfer=self.transfer,
             kv_on_update=self.spec.rollout.kv_on_update,
             start_seconds=resources.timeout_seconds,
+            candidates=candidates,
         )
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rkd_online.generation.generator import PolicyGenerator
     from rkd_online.learning.role import LearnerRole
     from rkd_online.scoring.scorer import GroupScorer
-    from rkd_online.scoring.teacher import Teacher
+    from rkd_online.scoring.teacher import CandidateRequest, Teacher
     from rkd_online.tasks.rewards import Rewards
 
 
@@ -52,6 +52,7 @@ def build_scorer(setup: JobSetup, course: Course) -> "GroupScorer":
         decode=decoder(load_tokenizer(setup.policy)),
         end_token_ids=setup.end_token_ids,
         teacher=_teacher(setup, course),
+        candidates=_candidates(setup) if course.teacher is not None else None,
     )
 
 
@@ -72,6 +73,14 @@ def _rewards(spec: JobSpec, course: Course) -> "Rewards":
         for part in course.parts
     }
     return MixedRewards(found) if spec.mixed else found[""]
+
+
+def _candidates(setup: JobSetup) -> "CandidateRequest | None":
+    from rkd_online.models.folder import vocabulary_size
+    from rkd_online.scoring.teacher import CandidateRequest
+
+    count = setup.spec.candidates
+    return CandidateRequest(count, vocabulary_size(setup.policy)) if count else None
 
 
 def _teacher(setup: JobSetup, course: Course) -> "Teacher | None":

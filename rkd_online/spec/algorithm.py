@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveInt
 
 from rkd_online.spec.base import SpecModel
+from rkd_online.spec.divergence import NoDivergence, TeacherDivergence
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 ClipLow = Annotated[float, Field(ge=0, lt=1)]
@@ -109,6 +110,11 @@ class Clipped(Averaged):
     """How tokens count that the old policy would have sampled with another probability than the
     sampler did, which ran in another engine and, with ``rollout.max_staleness``, on older weights.
     """
+    reference_kl: ReferenceKl = NoReference()
+    """What holds the policy near the reference model, which is the policy as the job loaded it."""
+    teacher_divergence: TeacherDivergence = NoDivergence()
+    """What draws the policy's whole distribution towards the teacher's, beside the method itself;
+    it needs a teacher, whatever the method."""
 
 
 class Rewarded(Clipped):
@@ -245,4 +251,30 @@ TEACHER_METHODS = frozenset({"rlad", "opd", "kdrl", "kdrl_mask", "srpo", "hdpo",
 """The ``type`` of every algorithm that needs teacher log-probs."""
 
 REWARD_DRIVEN = frozenset({"grpo", "gspo", "cispo", "rlad", "rlsd"})
-"""The ``type`` of every algorithm that learns nothing from a group whose rewards are all equal."""
+"""The ``type`` of every algorithm that learns nothing from a group whose rewards are all equal,
+unless it has a ``teacher_divergence``."""
+
+
+def needs_teacher(algorithm: Algorithm) -> bool:
+    """Whether an algorithm reads what the teacher says of the sampled tokens."""
+    return algorithm.type in TEACHER_METHODS or has_divergence(algorithm)
+
+
+def has_divergence(algorithm: Algorithm) -> bool:
+    """Whether the loss has a term of the teacher's distribution."""
+    return not isinstance(divergence_of(algorithm), NoDivergence)
+
+
+def divergence_of(algorithm: Algorithm) -> TeacherDivergence:
+    """What draws the policy towards the teacher's distribution; nothing where no one samples."""
+    return algorithm.teacher_divergence if isinstance(algorithm, Clipped) else NoDivergence()
+
+
+def reference_of(algorithm: Algorithm) -> ReferenceKl:
+    """What holds the policy near the reference; nothing where no one samples."""
+    return algorithm.reference_kl if isinstance(algorithm, Clipped) else NoReference()
+
+
+def is_reward_driven(algorithm: Algorithm) -> bool:
+    """Whether an algorithm learns nothing from a group whose rewards are all equal."""
+    return algorithm.type in REWARD_DRIVEN and not has_divergence(algorithm)

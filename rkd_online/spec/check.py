@@ -84,6 +84,7 @@ def _model_problems(spec: JobSpec, folders: Mapping[str, Path]) -> Iterator[str]
         if tokenizer is not None:
             yield from _vocabulary_problems(role, model, tokenizer)
             tokenizers[role] = tokenizer
+    yield from _candidate_problems(spec, models)
     if models.keys() == references(spec).keys():
         yield from _micro_batch_problems(spec, models)
     if "policy" in models:
@@ -160,6 +161,17 @@ def _embedding_problems(
             f"the {teacher} cannot score ids from {known} on; cut the policy's embedding to "
             f"{known} rows or fewer (transformers' resize_token_embeddings)"
         )
+
+
+def _candidate_problems(spec: JobSpec, models: Mapping[str, ModelFiles]) -> Iterator[str]:
+    """No distribution has more tokens than its model has rows."""
+    for field, divergence in spec.divergences().items():
+        for role, model in models.items():
+            if divergence.k > model.vocabulary_size:
+                yield (
+                    f"{field}.k: {divergence.k} is above the {model.vocabulary_size} tokens of the "
+                    f"{role}'s vocabulary: set {model.vocabulary_size} at most"
+                )
 
 
 def _vocabulary_problems(role: str, model: ModelFiles, tokenizer: TokenizerFiles) -> Iterator[str]:

@@ -5,8 +5,16 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PositiveInt, StringConstraints, model_validator
 
-from rkd_online.spec.algorithm import REWARD_DRIVEN, TEACHER_METHODS, Algorithm, Sft
+from rkd_online.spec.algorithm import (
+    REWARD_DRIVEN,
+    TEACHER_METHODS,
+    Algorithm,
+    Sft,
+    divergence_of,
+    is_reward_driven,
+)
 from rkd_online.spec.base import SpecModel
+from rkd_online.spec.divergence import Divergence, TeacherDivergence
 from rkd_online.spec.mixture import (
     AnyTask,
     Course,
@@ -118,6 +126,19 @@ class JobSpec(SpecModel):
         own = {f"task.parts.{n}.rewards": one.rewards for n, one in enumerate(parts) if one.rewards}
         return {"rewards": self.rewards} | own
 
+    @property
+    def candidates(self) -> int:
+        """How many of the teacher's most probable tokens the job asks for at each sampled one."""
+        return max((one.k for one in self.divergences().values()), default=0)
+
+    def divergences(self) -> dict[str, Divergence]:
+        """Every divergence of the job by its field."""
+        found = {
+            f"{field}.teacher_divergence": divergence_of(algorithm)
+            for field, algorithm in self._algorithms().items()
+        }
+        return {field: one for field, one in found.items() if isinstance(one, Divergence)}
+
     def _algorithms(self) -> dict[str, Algorithm]:
         """Every algorithm of the job by its field."""
         if self.algorithm is not None:
@@ -137,7 +158,7 @@ class JobSpec(SpecModel):
             self._algorithms(),
             self.rollout,
             best_metric=self.checkpoint.best_metric,
-            teacher=self.teacher is not None,
+            teacher=bool(self.teachers),
         )
         if problem is not None:
             raise ValueError(problem)
@@ -158,10 +179,27 @@ class JobSpec(SpecModel):
     @model_validator(mode="after")
     def _teacher_fits_algorithm(self) -> Self:
         for field, algorithm in self._algorithms().items():
-            if algorithm.type in TEACHER_METHODS and not self.teachers:
-                raise ValueError(
-                    f"{field}.type {algorithm.type!r} needs a teacher: add teacher.model"
-                )
+            wanting: dict[str, Algorithm | TeacherDivergence] = {
+                field: algorithm,
+                f"{field}.teacher_divergence": divergence_of(algorithm),
+            }
+            for place, one in wanting.items():
+                if not self.teachers and (
+                    one.type in TEACHER_METHODS or isinstance(one, Divergence)
+                ):
+                    raise ValueError(
+                        f"{place}.type {one.type!r} needs a teacher: add teacher.model"
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _divergences_share_their_candidates(self) -> Self:
+        found = {field: one.k for field, one in self.divergences().items()}
+        if len(set(found.values())) > 1:
+            each = ", ".join(f"{field}.k {k}" for field, k in found.items())
+            raise ValueError(
+                f"the teacher scores a rollout once for all phases, found {each}: set one k"
+            )
         return self
 
     @model_validator(mode="after")
@@ -198,12 +236,14 @@ class JobSpec(SpecModel):
 
     @model_validator(mode="after")
     def _resampling_fits_algorithm(self) -> Self:
-        found = {one.type for one in self._algorithms().values()}
-        if self.rollout.dynamic_sampling.type == "refill" and not found & REWARD_DRIVEN:
+        found = list(self._algorithms().values())
+        if self.rollout.dynamic_sampling.type == "refill" and not any(map(is_reward_driven, found)):
+            names = " and ".join(sorted({one.type for one in found}))
+            without = " without teacher_divergence" if self.divergences() else ""
             raise ValueError(
-                "rollout.dynamic_sampling.type 'refill' drops groups from which "
-                f"{' and '.join(sorted(found))} would learn; set 'off', or one of the algorithms "
-                f"{', '.join(sorted(REWARD_DRIVEN))}"
+                f"rollout.dynamic_sampling.type 'refill' drops groups from which {names} would "
+                "learn; set 'off', or one of the algorithms "
+                f"{', '.join(sorted(REWARD_DRIVEN))}{without}"
             )
         return self
 

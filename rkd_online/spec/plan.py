@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Final, assert_never
 
+from rkd_online.spec.algorithm import reference_of
 from rkd_online.spec.decoding import DISTRIBUTIONS, answers_per_prompt
 from rkd_online.spec.job import JobSpec
 from rkd_online.spec.mixture import Course, Part
@@ -44,9 +45,12 @@ def _sections(spec: JobSpec) -> Iterator[tuple[str, list[str]]]:
         yield "phases", [_phase(phase) for phase in spec.phases]
     yield "policy", [_model(spec.policy.model)]
     if spec.teachers:
-        yield "teacher", list(map(_teacher, spec.courses))
+        yield "teacher", [_teacher(course, spec.candidates) for course in spec.courses]
     yield "task", [*map(_part, spec.parts), _prompt(spec)]
     yield "reward", list(_rewards(spec))
+    penalties = [reference_of(phase.algorithm).type for phase in spec.phases_in_turn]
+    if kinds := [one for one in dict.fromkeys(penalties) if one != "none"]:
+        yield "reference", [f"the policy as loaded, kept in the learner for {', '.join(kinds)}"]
     yield "each step", _step(spec)
     yield "optimizer", _optimizer(spec)
     yield "evaluation", _evaluation(spec)
@@ -96,9 +100,11 @@ def _count(parameters: int) -> str:
     return str(parameters)
 
 
-def _teacher(course: Course) -> str:
+def _teacher(course: Course, candidates: int) -> str:
     assert course.teacher is not None
     words = f"{_model(course.teacher.model)}, log-probs by {course.teacher.scorer.type}"
+    if candidates:
+        words += f", of its {candidates} most probable tokens too"
     return f"{words} ({', '.join(part.name for part in course.parts)})" if course.name else words
 
 

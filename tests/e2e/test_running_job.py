@@ -21,6 +21,8 @@ EXPORT_SECONDS = 90
 OF_THE_JOB = {
     "ray_rkd_reward_mean": "reward/mean",
     "ray_rkd_kl_teacher_nats": "policy/kl_teacher",
+    "ray_rkd_kl_reference_nats": "policy/kl_reference",
+    "ray_rkd_teacher_divergence_nats": "teacher/divergence",
     "ray_rkd_clip_low_share": "policy/clip_low_share",
     "ray_rkd_clip_high_share": "policy/clip_high_share",
     "ray_rkd_clamp_low_share": "policy/clamp_low_share",
@@ -41,6 +43,11 @@ def running(service: Service) -> Iterator[str]:
     # Its scorer is an engine too, beside two that sample: the other jobs have one engine alone.
     changes = {
         "teacher": {"model": "zoo:chain-sum/teacher", "scorer": {"type": "vllm"}},
+        "algorithm": {
+            "type": "rlad",
+            "reference_kl": {"type": "k2", "beta": 0.001},
+            "teacher_divergence": {"type": "jsd", "k": 8, "weight": 0.1},
+        },
         "resources": {"generator": {"count": 2}},
         "steps": 2000,
         "checkpoint": {"every": 500},

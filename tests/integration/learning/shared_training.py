@@ -15,12 +15,17 @@ from safetensors.torch import save_file
 from rkd_online.errors import TrainingError
 from rkd_online.learning.learner import PolicyLearner
 from rkd_online.learning.ranks import Ranks
-from rkd_online.spec.algorithm import Rlad
 from rkd_online.spec.phases import Phase
 from rkd_online.spec.precision import Precision
 from rkd_online.spec.training import OptimizerSpec
-from rkd_online.types import LearnerRank, Progress, logprobs, token_ids
-from tests.unit.learning.training import SMOOTH, TOTAL_STEPS, training_batch, training_rows
+from rkd_online.types import LearnerRank, Progress, TrainingBatch, logprobs, token_ids
+from tests.unit.learning.training import (
+    SMOOTH,
+    TOTAL_STEPS,
+    training_batch,
+    training_rows,
+    with_candidates,
+)
 
 STEPS = 4
 LARGEST_NORM = 0.1
@@ -34,15 +39,17 @@ def main() -> None:
     ranks = Ranks(place, device="cpu", timeout_seconds=60.0)
     model, out, precision = Path(given["model"]), Path(given["out"]), given["precision"]
     settings = SMOOTH | given["optimizer"]
-    learner = make(model, ranks, settings | {"max_gradient_norm": LARGEST_NORM}, precision)
-    found = [learner.update(training_batch(step)) for step in range(1, STEPS)]
+    phase = Phase.model_validate({"algorithm": given["algorithm"]})
+    held = settings | {"max_gradient_norm": LARGEST_NORM}
+    learner = make(model, ranks, phase, held, precision)
+    found = [learner.update(batch(step)) for step in range(1, STEPS)]
     learner.save(out / "step-000003", Progress(STEPS - 1, 0, ()))
     # The first rank writes; a run goes on when all have answered.
     ranks.merged("saved")
 
-    again = make(model, ranks, settings, precision)
+    again = make(model, ranks, phase, settings, precision)
     again.restore(out / "step-000003")
-    found.append(again.update(training_batch(STEPS)))
+    found.append(again.update(batch(STEPS)))
     probe = again.probe(PROBE)
     weights = {name: tensor.clone() for name, tensor in again.state_tensors()}
     refusal = refused(again)
@@ -59,11 +66,11 @@ def main() -> None:
 
 
 def make(
-    model: Path, ranks: Ranks, settings: dict[str, float], precision: Precision
+    model: Path, ranks: Ranks, phase: Phase, settings: dict[str, float], precision: Precision
 ) -> PolicyLearner:
     return PolicyLearner(
         model,
-        phases=[Phase(algorithm=Rlad())],
+        phases=[phase],
         optimizer=OptimizerSpec.model_validate(settings),
         total_steps=TOTAL_STEPS,
         device="cpu",
@@ -73,9 +80,14 @@ def make(
     )
 
 
+def batch(step: int) -> TrainingBatch:
+    """Its rows have candidates, which most methods leave alone."""
+    return training_batch(step, with_candidates(training_rows(step)))
+
+
 def refused(learner: PolicyLearner) -> str:
     """What every rank says of a batch with one row that is not finite."""
-    rows = list(training_rows(STEPS + 1))
+    rows = list(with_candidates(training_rows(STEPS + 1)))
     nan = logprobs([float("nan")] * len(rows[5].completion_ids))
     rows[5] = replace(rows[5], teacher_logprobs=nan)
     try:

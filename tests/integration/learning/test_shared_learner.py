@@ -17,6 +17,17 @@ from tests.integration.learning.shared_training import LARGEST_NORM
 from tests.tiny_models import ModelKind, make_tiny_model
 
 TOLERANCE = 1e-5
+METHODS: dict[str, dict[str, Any]] = {
+    "topd": {"type": "topd", "teacher_weight": 0.3},
+    "hdpo": {"type": "hdpo", "beta": 0.5},
+    "with a reference": {"type": "grpo", "reference_kl": {"type": "k2", "beta": 0.5}},
+    "with a divergence": {
+        "type": "gspo",
+        "teacher_divergence": {"type": "jsd", "k": 3, "weight": 0.5, "beta": 0.3},
+    },
+}
+"""Beside RLAD: what is made of whole groups, by a second forward pass or at assembly; a model
+beside the policy; log-probs beside those of the sampled tokens."""
 SCRIPT = "tests.integration.learning.shared_training"
 
 
@@ -36,6 +47,7 @@ def run(
     ranks: int,
     budget: int = 16_384,
     precision: str = "float32",
+    algorithm: dict[str, Any] | None = None,
     **optimizer: Any,
 ) -> Run:
     with socket.socket() as free:
@@ -49,6 +61,7 @@ def run(
         "ranks": ranks,
         "meeting_point": meeting_point,
         "precision": precision,
+        "algorithm": algorithm or {"type": "rlad"},
         "optimizer": {"micro_batch_tokens": budget, "minibatches": 2} | optimizer,
     }
     processes = [
@@ -89,6 +102,15 @@ def test_two_ranks_learn_what_one_learns(model: Path, alone: Run, budget: int) -
 def test_two_ranks_that_compute_layers_again_learn_the_same(model: Path, alone: Run) -> None:
     again = run(model, "again", ranks=2, budget=40, activation_checkpointing=True)
     assert_equal(again, alone)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_two_ranks_learn_by_other_methods_what_one_learns(tmp_path: Path, name: str) -> None:
+    """Of rows that meet in other micro-batches than their siblings."""
+    model = make_tiny_model(tmp_path / "model", "llama-untied")
+    settings: dict[str, Any] = {"algorithm": METHODS[name], "minibatches": 1}
+    one = run(model, "alone", ranks=1, **settings)
+    assert_equal(run(model, "two", ranks=2, budget=16, **settings), one)
 
 
 def test_two_ranks_learn_what_one_learns_of_padded_rows(tmp_path: Path) -> None:

@@ -11,17 +11,31 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import AutoTokenizer
+from transformers import AutoTokenizer, PreTrainedModel
 
 from rkd_online.metrics.names import METRICS
 from rkd_online.tasks.build import build_task
 from rkd_online.types import StepReport
 from rkd_online.zoo import zoo_path
-from tests.integration.run.finished_run import PROMPTS, SIBLINGS, TOLERANCE, Row, Run, load, run
+from tests.integration.run.finished_run import (
+    PROMPTS,
+    SIBLINGS,
+    TOLERANCE,
+    Row,
+    Run,
+    load,
+    logprobs,
+    run,
+)
 from tests.tiny_models import END_TOKEN_IDS, make_tiny_model
 
 SPLITS = {"train": 8, "validation": 4, "test": 3}
 WARM = 0.8
+
+
+CANDIDATES = 4
+MODELS = ("policy/kl_reference", "teacher/divergence", "teacher/top_k_mass")
+"""Metrics of jobs that ask for a reference, or for the teacher's distribution."""
 
 
 def assert_metrics_are_listed(steps: Sequence[StepReport], *absent: str) -> None:
@@ -81,7 +95,9 @@ def test_the_report_has_no_teacher_and_says_so(grpo: Run) -> None:
 
 def test_metrics_are_those_of_a_job_without_a_teacher(grpo: Run) -> None:
     assert_metrics_are_listed(
-        grpo.steps, "policy/kl_teacher", "policy/clamp_low_share", "policy/clamp_high_share"
+        grpo.steps,
+        *("policy/kl_teacher", "policy/clamp_low_share", "policy/clamp_high_share"),
+        *MODELS,
     )
 
 
@@ -150,7 +166,11 @@ def taught_by_vllm(tmp_path_factory: pytest.TempPathFactory) -> Run:
         policy={"model": "zoo:chain-sum/student"},
         teacher={"model": "zoo:chain-sum/teacher", "scorer": {"type": "vllm"}},
         task={"type": "chain_sum"},
-        algorithm={"type": "rlad"},
+        algorithm={
+            "type": "rlad",
+            "reference_kl": {"type": "k2", "beta": 0.1},
+            "teacher_divergence": {"type": "reverse", "k": CANDIDATES, "weight": 0.1},
+        },
         rollout={"max_new_tokens": 40},
         optimizer={"learning_rate": 1e-3},
         steps=2,
@@ -181,6 +201,48 @@ def test_the_divergence_from_the_teacher_is_that_of_the_recorded_tokens(
             for row in taught_by_vllm.rows(step.step)
         ]
         assert step.metrics["policy/kl_teacher"] == pytest.approx(np.mean(means), abs=1e-5)
+
+
+def test_the_distance_from_the_reference_is_that_from_the_student_as_loaded(
+    taught_by_vllm: Run,
+) -> None:
+    for step in taught_by_vllm.steps:
+        means = [
+            np.mean(np.array(row["old_logprobs"]) - logprobs(start, row, 1.0).numpy())
+            for start in [taught_by_vllm.checkpoint(0)]
+            for row in taught_by_vllm.rows(step.step)
+        ]
+        found = step.metrics["policy/kl_reference"]
+        assert found == pytest.approx(np.mean(means), abs=1e-5)
+        assert (found == 0.0) is (step.step == 1)
+
+
+def test_the_divergence_is_that_of_the_models_on_the_recorded_tokens(taught_by_vllm: Run) -> None:
+    """By probabilities of plain forwards in float64."""
+    for step in taught_by_vllm.steps:
+        teacher = load(zoo_path("zoo:chain-sum/teacher"))
+        policy = load(taught_by_vllm.checkpoint(step.step - 1))
+        divergences, masses = [], []
+        for row in taught_by_vllm.rows(step.step):
+            taught, learned = (_chances(model, row) for model in (teacher, policy))
+            inside, ids = taught.topk(CANDIDATES)
+            p = torch.cat([inside, 1 - inside.sum(-1, keepdim=True)], -1)
+            q = learned.gather(1, ids)
+            q = torch.cat([q, 1 - q.sum(-1, keepdim=True)], -1)
+            divergences.append(float((q * (q / p).log()).sum(-1).mean()))
+            masses.append(float(inside.sum(-1).mean()))
+        found = step.metrics["teacher/divergence"]
+        # The engine's log-probs are float32, so what they leave over is known to about 1e-6.
+        assert found == pytest.approx(np.mean(divergences), abs=1e-3)
+        assert found > 0.01
+        assert step.metrics["teacher/top_k_mass"] == pytest.approx(np.mean(masses), abs=1e-5)
+
+
+def _chances(model: PreTrainedModel, row: Row) -> torch.Tensor:
+    ids = row["prompt_ids"] + row["completion_ids"]
+    with torch.no_grad():
+        logits: torch.Tensor = model(torch.tensor([ids])).logits[0].double()
+    return logits.softmax(-1)[len(row["prompt_ids"]) - 1 : -1]
 
 
 def test_the_report_compares_with_the_teacher(taught_by_vllm: Run) -> None:

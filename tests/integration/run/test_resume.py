@@ -23,7 +23,10 @@ name: resume
 policy: {{model: "zoo:chain-sum/student"}}
 teacher: {{model: "zoo:chain-sum/teacher"}}
 task: {{type: chain_sum}}
-algorithm: {{type: rlad}}
+algorithm:
+  type: rlad
+  reference_kl: {{type: k2, beta: 0.01}}
+  teacher_divergence: {{type: jsd, k: 4, weight: 0.1}}
 rollout: {{prompts_per_step: 4, group_size: 4, max_new_tokens: 40}}
 optimizer: {{learning_rate: 1.0e-3, minibatches: 2, schedule: {{type: cosine, warmup_steps: 2}}}}
 evaluation: {{prompts: 8, samples: 2, every: 4, every_prompts: 8}}

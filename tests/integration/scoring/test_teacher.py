@@ -1,6 +1,7 @@
 """Both teachers against a plain Hugging Face forward of each sequence alone, tied and untied."""
 
 import asyncio
+import math
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,11 +14,19 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from rkd_online.scoring import teacher
-from rkd_online.scoring.teacher import Teacher, TransformersTeacher, VllmTeacher
+from rkd_online.scoring.teacher import (
+    CandidateRequest,
+    CandidateScores,
+    Teacher,
+    TransformersTeacher,
+    VllmTeacher,
+)
 from rkd_online.types import TokenIds, token_ids
 from tests.tiny_engines import tiny_engine_settings
-from tests.tiny_models import CONTEXT, ModelKind, make_tiny_model
+from tests.tiny_models import CONTEXT, TOKENIZER_SIZE, ModelKind, make_tiny_model
 
+COUNT = 5
+"""Candidates."""
 TOLERANCE = 1e-4
 """Nats, float32 against float32."""
 
@@ -73,7 +82,7 @@ def case(
     kind, shards = request.param
     folder = make_tiny_model(tmp_path_factory.mktemp(kind) / "model", kind, shards=shards)
     assert len(list(folder.glob("*.safetensors"))) == shards
-    vllm = VllmTeacher(tiny_engine_settings(folder, threads=1))
+    vllm = VllmTeacher(tiny_engine_settings(folder, threads=1, candidates=COUNT))
     plain = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     yield Case(folder, plain, vllm, transformers_teacher(folder, temperature=1.0))
     asyncio.run(vllm.close())
@@ -145,3 +154,56 @@ def test_a_group_beyond_the_budget_gets_the_same_logprobs_in_several_passes(
     (found,) = scores(case.transformers, GROUPS[0])
     assert_close(found, case.expected(GROUPS[0]))
     assert tokens == passes
+
+
+def candidates(
+    scorer: Teacher, *groups: Group, vocabulary: int = TOKENIZER_SIZE
+) -> list[list[CandidateScores]]:
+    """The same with candidates."""
+
+    async def ask() -> list[list[CandidateScores]]:
+        asked = CandidateRequest(COUNT, vocabulary)
+        return await asyncio.gather(
+            *(scorer.completion_candidates(prompt, own, asked) for prompt, own in groups)
+        )
+
+    return asyncio.run(ask())
+
+
+def assert_candidates(case: Case, one: Group, found: list[CandidateScores], known: int) -> None:
+    """Against the whole distributions, of which the policy has the first ``known`` tokens."""
+    prompt, completions = one
+    for completion, scores in zip(completions, found, strict=True):
+        table = case.distributions(prompt + completion)[len(prompt) - 1 : -1]
+        ids = torch.tensor(scores.candidates.ids).view(-1, COUNT)
+        told_apart = torch.tensor(scores.candidates.logprobs).view(-1, COUNT).double()
+        assert scores.candidates.ids.typecode == "i" and int(ids.max()) < known
+        assert len(ids) == len(completion)
+        for row, own, values, rest in zip(
+            table, ids, told_apart, scores.candidates.rest, strict=True
+        ):
+            real = values > -math.inf
+            best = [int(token) for token in row.topk(COUNT).indices if int(token) < known]
+            assert sorted(own[real].tolist()[: len(best)]) == sorted(best)
+            assert torch.allclose(values[real], row[own[real]], rtol=0, atol=TOLERANCE)
+            left = 1 - float(row[own[real]].exp().sum())
+            assert math.exp(rest) == pytest.approx(max(left, 0), abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["vllm", "transformers"])
+def test_candidates_are_the_most_probable_tokens_of_hugging_face(case: Case, kind: str) -> None:
+    """Prompts and completions of one token and a whole context among them."""
+    found = candidates(getattr(case, kind), *GROUPS)
+    for one, own in zip(GROUPS, found, strict=True):
+        assert_close([scores.logprobs.tolist() for scores in own], case.expected(one))
+        assert_candidates(case, one, own, TOKENIZER_SIZE)
+
+
+def test_a_policy_with_fewer_tokens_gets_candidates_that_it_has(case: Case) -> None:
+    """Transformers look further down the ranks; an engine has fewer to give, and says so."""
+    few = 128
+    for kind, missing in (("transformers", False), ("vllm", True)):
+        (found,) = candidates(getattr(case, kind), GROUPS[0], vocabulary=few)
+        assert_candidates(case, GROUPS[0], found, few)
+        values = [value for scores in found for value in scores.candidates.logprobs]
+        assert (-math.inf in values) is missing

@@ -1,3 +1,4 @@
+import dataclasses
 import random
 from dataclasses import replace
 from typing import Literal
@@ -7,7 +8,19 @@ import pytest
 from rkd_online.batching.assemble import assemble, oldest_version
 from rkd_online.errors import TaskError
 from rkd_online.spec.algorithm import Algorithm, Grpo, Hdpo, Opd
-from rkd_online.types import ScoredGroup, ScoredRollout, TrainingBatch, Turn, UnjudgedRollout
+from rkd_online.types import (
+    CandidateRollout,
+    CandidateRow,
+    Candidates,
+    ScoredGroup,
+    ScoredRollout,
+    TrainingBatch,
+    TrainingRow,
+    Turn,
+    UnjudgedRollout,
+    candidate_ids,
+    logprobs,
+)
 from tests.unit.batching.scored import group, scored
 
 # Mean 0.25, population deviation sqrt(3) / 4; the second group is equal and has no signal.
@@ -56,6 +69,21 @@ def test_a_row_keeps_what_its_rollout_was() -> None:
     assert row.sampler_logprobs.tolist() == [-0.5, -0.5]
     assert row.teacher_logprobs is not None
     assert row.teacher_logprobs.tolist() == [-0.25, -0.25]
+
+
+def test_candidates_of_a_rollout_are_those_of_its_row() -> None:
+    plain = scored(1.0)
+    ids = candidate_ids([5, 6, 7, 8])
+    found = Candidates(2, ids, logprobs([-1.0] * 4), logprobs([-2.0] * 2))
+    fields = {one.name: getattr(plain, one.name) for one in dataclasses.fields(plain)}
+    rows = assembled([group(3, CandidateRollout(**fields, candidates=found), scored(0.0))]).rows
+    assert isinstance(rows[0], CandidateRow)
+    assert rows[0].candidates is found
+    assert type(rows[1]) is TrainingRow
+    same = assembled([group(3, plain, scored(0.0))]).rows[0]
+    assert dataclasses.asdict(rows[0]) == dataclasses.asdict(same) | {
+        "candidates": dataclasses.asdict(found)
+    }
 
 
 def test_the_order_of_arrival_does_not_matter() -> None:

@@ -31,6 +31,7 @@ def test_every_series_carries_its_job(series: dict[str, float]) -> None:
     metrics = {
         "reward/mean": 0.5,
         "policy/kl_teacher": 0.25,
+        "policy/kl_reference": 0.125,
         "throughput/generator_tokens_per_second": 1000.0,
         "idle/scorer_share": 0.75,
         "policy/loss": -0.1,
@@ -41,6 +42,7 @@ def test_every_series_carries_its_job(series: dict[str, float]) -> None:
         "rkd_staleness_versions job-1": 1,
         "rkd_reward_mean job-1": 0.5,
         "rkd_kl_teacher_nats job-1": 0.25,
+        "rkd_kl_reference_nats job-1": 0.125,
         "rkd_stage_seconds job-1 update": 0.75,
         "rkd_stage_seconds job-1 step": 2.0,
         "rkd_tokens_per_second job-1 generator": 1000.0,

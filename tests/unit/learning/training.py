@@ -1,5 +1,6 @@
 """Batches, learners, and one step derived again from a plain Hugging Face forward."""
 
+import dataclasses
 import random
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,7 +16,18 @@ from rkd_online.learning.ranks import Ranks
 from rkd_online.spec.algorithm import Algorithm, Grpo, Rlad
 from rkd_online.spec.phases import Phase
 from rkd_online.spec.training import OptimizerSpec
-from rkd_online.types import ALONE, TrainingBatch, TrainingRow, logprobs, token_ids
+from rkd_online.types import (
+    ALONE,
+    FIRST_TURN,
+    CandidateRow,
+    Candidates,
+    TrainingBatch,
+    TrainingRow,
+    Turn,
+    candidate_ids,
+    logprobs,
+    token_ids,
+)
 
 TEMPERATURE = 0.7
 WIDE = Grpo(clip_low=0.99, clip_high=100.0)
@@ -51,10 +63,32 @@ def _row(draw: random.Random, group: int, index: int, tokens: int) -> TrainingRo
     )
 
 
-def training_batch(step: int, rows: Sequence[TrainingRow] | None = None) -> TrainingBatch:
+def with_candidates(rows: Sequence[TrainingRow], count: int = 3) -> tuple[CandidateRow, ...]:
+    """The same rows, with a random teacher's ``count`` of 250 tokens at each place."""
+    return tuple(_with_candidates(row, count, seed) for seed, row in enumerate(rows))
+
+
+def _with_candidates(row: TrainingRow, count: int, seed: int) -> CandidateRow:
+    draw = torch.Generator().manual_seed(seed)
+    table = torch.log_softmax(3 * torch.randn(len(row.completion_ids), 250, generator=draw), -1)
+    values, ids = table.topk(count)
+    rest = table.scatter(1, ids, -torch.inf).logsumexp(-1)
+    fields = {one.name: getattr(row, one.name) for one in dataclasses.fields(row)}
+    candidates = Candidates(
+        count,
+        candidate_ids(ids.flatten().tolist()),
+        logprobs(values.flatten().tolist()),
+        logprobs(rest.tolist()),
+    )
+    return CandidateRow(**fields, candidates=candidates)
+
+
+def training_batch(
+    step: int, rows: Sequence[TrainingRow] | None = None, turn: Turn = FIRST_TURN
+) -> TrainingBatch:
     """The batch of a step; its own rows for each step unless given."""
     chosen = training_rows(step) if rows is None else tuple(rows)
-    return TrainingBatch(step, chosen, TEMPERATURE, step - 1)
+    return TrainingBatch(step, chosen, TEMPERATURE, step - 1, turn)
 
 
 def learner(

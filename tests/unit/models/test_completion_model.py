@@ -11,7 +11,8 @@ from transformers import PreTrainedModel
 
 from rkd_online.errors import ModelError
 from rkd_online.models.completion_model import CompletionModel, check_precision
-from tests.tiny_models import ModelKind, OtherKind, tiny_causal_lm
+from rkd_online.models.readout import CandidateStatistics, Given, Top, TopStatistics
+from tests.tiny_models import TOKENIZER_SIZE, ModelKind, OtherKind, tiny_causal_lm
 from tests.unit.models.plain import Pairs, gradients, pairs, plain, weighted
 
 BATCHES = {
@@ -176,3 +177,89 @@ def test_bfloat16_is_refused_where_the_cpu_would_be_slower_with_it(
     check_precision("bfloat16", "cuda")
     with pytest.raises(ModelError, match=r"set precision.learner and precision.scorer"):
         check_precision("bfloat16", "cpu")
+
+
+def candidates_of(model: PreTrainedModel, sequences: Pairs, ids: Tensor) -> list[Tensor]:
+    """[T, k + 1] of each completion by its own forward: the log-probs at ``ids`` and the rest's."""
+    found = []
+    for (prompt, completion), own in zip(sequences, ids, strict=True):
+        tokens = torch.tensor([[*prompt, *completion]])
+        logits = model(input_ids=tokens, use_cache=False).logits[0, len(prompt) - 1 : -1]
+        whole = torch.log_softmax(logits / TEMPERATURE, -1)
+        asked = own[: len(completion)]
+        inside = torch.zeros(whole.shape, dtype=torch.bool).scatter(1, asked, True)
+        rest = whole.masked_fill(inside, -torch.inf).logsumexp(-1, keepdim=True)
+        found.append(torch.cat([whole.gather(1, asked), rest], -1))
+    return found
+
+
+def some_ids(sequences: Pairs, vocabulary: int = 250) -> Tensor:
+    """Three different tokens at each place [B, T, 3]."""
+    longest = max(len(completion) for _, completion in sequences)
+    draw = torch.Generator().manual_seed(3)
+    return torch.rand(len(sequences), longest, vocabulary, generator=draw).argsort()[..., :3]
+
+
+def rows_of(found: CandidateStatistics | TopStatistics, sequences: Pairs) -> list[Tensor]:
+    whole = torch.cat([found.candidates, found.rest.unsqueeze(-1)], -1)
+    return [row[: len(pair[1])] for row, pair in zip(whole, sequences, strict=True)]
+
+
+@pytest.mark.parametrize("sequences", BATCHES.values(), ids=BATCHES)
+def test_given_tokens_have_the_log_probs_and_the_gradient_of_the_sequences_alone(
+    case: Case, sequences: Pairs
+) -> None:
+    ids = some_ids(sequences)
+    found = case.packed(case.packed.batch(sequences), TEMPERATURE, readout=Given(ids))
+    assert isinstance(found, CandidateStatistics)
+    expected = candidates_of(case.model, sequences, ids)
+    for one, other in zip(rows_of(found, sequences), expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
+    plainly = case.packed(case.packed.batch(sequences), TEMPERATURE)
+    assert torch.equal(found.logprobs, plainly.logprobs)
+    assert torch.equal(found.entropy, plainly.entropy)
+    weighted([row.flatten() for row in rows_of(found, sequences)]).backward()
+    weighted([row.flatten() for row in expected]).backward()
+    for mine, theirs in zip(gradients(case.packed), gradients(case.model), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=0, atol=1e-5)
+
+
+def test_padded_rows_read_what_packed_ones_do(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rkd_online.models.completion_model.packing_fault", lambda model: "tried")
+    padded = case.again()
+    assert not padded.packs
+    ids = some_ids(SEVERAL)
+    found, expected = (
+        model(model.batch(SEVERAL), TEMPERATURE, readout=Given(ids))
+        for model in (padded, case.packed)
+    )
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
+    for side in (found, expected):
+        weighted([row.flatten() for row in rows_of(side, SEVERAL)]).backward()
+    for mine, theirs in zip(gradients(padded), gradients(case.packed), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=0, atol=1e-5)
+    best, most = (
+        model(model.batch(SEVERAL), TEMPERATURE, readout=Top(count=5, vocabulary=200))
+        for model in (padded, case.packed)
+    )
+    assert torch.equal(best.ids, most.ids)
+    for one, other in zip(best, most, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("vocabulary", [TOKENIZER_SIZE, 200])
+def test_the_most_probable_tokens_are_those_of_the_sequences_alone(
+    case: Case, vocabulary: int
+) -> None:
+    readout = Top(count=5, vocabulary=vocabulary)
+    with torch.no_grad():
+        found = case.packed(case.packed.batch(SEVERAL), TEMPERATURE, readout=readout)
+        expected = candidates_of(case.model, SEVERAL, found.ids)
+    assert isinstance(found, TopStatistics)
+    assert int(found.ids.max()) < vocabulary
+    for row, own, (_, completion) in zip(rows_of(found, SEVERAL), expected, SEVERAL, strict=True):
+        torch.testing.assert_close(row, own, rtol=0, atol=1e-5)
+        # Descending, and together with the rest all there is.
+        assert bool((row[:, :-1].diff() <= 0).all())
+        torch.testing.assert_close(row.exp().sum(-1), torch.ones(len(completion)))

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from rkd_online.models.head import Head, Limits, token_logprobs, top_logprobs
+from rkd_online.models.head import token_logprobs
+from rkd_online.models.logits import Head, Limits
 
 TOKENS, WIDTH, VOCABULARY = 7, 5, 31
 TARGETS = torch.tensor([0, 30, 4, 4, 17, 29, 1])
@@ -151,19 +152,3 @@ def test_a_weight_that_is_not_trained_gets_no_gradient() -> None:
     found, _ = token_logprobs(hidden, Head(frozen), TARGETS, 1.0, dtype=torch.float64)
     found.sum().backward()
     assert hidden.grad is not None and frozen.grad is None
-
-
-@pytest.mark.parametrize("kind", HEADS.values(), ids=HEADS)
-def test_the_most_probable_tokens_are_those_of_the_whole_table(kind: dict[str, Any]) -> None:
-    hidden, weight, bias = example()
-    values, ids = top_logprobs(
-        hidden,
-        head(weight, bias, kind),
-        4,
-        0.7,
-        dtype=torch.float64,
-        limits=Limits(2 * VOCABULARY, 0),
-    )
-    expected = table(hidden, weight, bias, 0.7, kind).detach().sort(-1, descending=True)
-    torch.testing.assert_close(values, expected.values[:, :4], rtol=0, atol=1e-12)
-    assert torch.equal(ids, expected.indices[:, :4])

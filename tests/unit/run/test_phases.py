@@ -105,6 +105,21 @@ def test_the_teacher_is_wanted_until_no_phase_to_come_needs_it() -> None:
     assert Phases(again, FIRST_PHASE).needs_teacher
 
 
+def test_a_divergence_wants_the_teacher_and_every_group() -> None:
+    drawn = {"type": "grpo", "teacher_divergence": {"type": "jsd", "weight": 1.0}}
+    spec = phased(
+        {"algorithm": {"type": "grpo"}, "until": {"type": "step", "step": 2}},
+        {"algorithm": drawn, "until": {"type": "step", "step": 3}},
+        {"algorithm": {"type": "grpo"}},
+        prompts_per_step=8,
+        dynamic_sampling={"type": "refill", "most": 1.5},
+    )
+    places = [PhasePlace(index, first, ()) for index, first in enumerate((1, 3, 4))]
+    assert [Phases(spec, place).needs_teacher for place in places] == [True, True, False]
+    dropped = [Phases(spec, place).plan(place.first_step).flat_groups for place in places]
+    assert dropped == [12, 0, 12]
+
+
 def test_groups_without_signal_are_dropped_where_the_algorithm_learns_nothing_from_them() -> None:
     spec = phased(
         {"algorithm": {"type": "opd"}, "until": {"type": "step", "step": 2}},

@@ -2,6 +2,7 @@ import asyncio
 from collections.abc import Sequence
 
 from rkd_online.scoring.scorer import GroupScorer
+from rkd_online.scoring.teacher import CandidateRequest, CandidateScores
 from rkd_online.spec.task import FinishedReward, VerifierReward
 from rkd_online.tasks.base import Completion, Failure, Problem
 from rkd_online.tasks.chain_sum import ChainSum
@@ -10,6 +11,8 @@ from rkd_online.tasks.prompts import prompt_id
 from rkd_online.tasks.rewards import RewardFunction, RewardParts
 from rkd_online.tasks.verifiers import by_match
 from rkd_online.types import (
+    CandidateRollout,
+    Candidates,
     FinishReason,
     Logprobs,
     PromptItem,
@@ -20,6 +23,7 @@ from rkd_online.types import (
     TokenIds,
     UnjudgedRollout,
     VersionSpan,
+    candidate_ids,
     logprobs,
     token_ids,
 )
@@ -45,7 +49,19 @@ class CountingTeacher:
             for completion in completions
         ]
 
+    async def completion_candidates(
+        self, prompt_ids: TokenIds, completions: Sequence[TokenIds], asked: CandidateRequest
+    ) -> list[CandidateScores]:
+        """The same, and of each token the first ids as candidates that are all as likely."""
+        found = await self.completion_logprobs(prompt_ids, completions)
+        return [CandidateScores(one, candidates(len(one), asked.count)) for one in found]
+
     async def close(self) -> None: ...
+
+
+def candidates(tokens: int, count: int) -> Candidates:
+    ids = candidate_ids([*range(count)] * tokens)
+    return Candidates(count, ids, logprobs([-2.0] * len(ids)), logprobs([-1.0] * tokens))
 
 
 def rollout(index: int, text: str, finish: FinishReason) -> Rollout:
@@ -85,7 +101,11 @@ class Unsure:
         self.closed = True
 
 
-def scorer(teacher: CountingTeacher | None, unsure: Unsure | None = None) -> GroupScorer:
+def scorer(
+    teacher: CountingTeacher | None,
+    unsure: Unsure | None = None,
+    asked: CandidateRequest | None = None,
+) -> GroupScorer:
     rewards = (VerifierReward(), FinishedReward(type="finished", weight=0.5))
     function = RewardFunction(rewards, verify=by_match(exact), apart=None, correct_at=1, longest=64)
     return GroupScorer(
@@ -94,6 +114,7 @@ def scorer(teacher: CountingTeacher | None, unsure: Unsure | None = None) -> Gro
         decode=decode,
         end_token_ids=[END],
         teacher=teacher,
+        candidates=asked,
     )
 
 
@@ -114,6 +135,26 @@ def test_teacher_logprobs_are_aligned_with_each_completion() -> None:
         assert one.teacher_logprobs is not None
         expected = [-3.0 - i for i in range(len(one.rollout.completion_ids))]
         assert one.teacher_logprobs.tolist() == expected
+
+
+def test_candidates_come_with_the_log_probs_where_the_job_asks_for_them() -> None:
+    asked = CandidateRequest(count=3, vocabulary=9)
+    group = asyncio.run(scorer(CountingTeacher(), asked=asked).score(GROUP))
+    plain = judged(asyncio.run(scorer(CountingTeacher()).score(GROUP)))
+    assert not any(isinstance(one, CandidateRollout) for one in plain)
+    for one, other in zip(judged(group), plain, strict=True):
+        assert isinstance(one, CandidateRollout)
+        assert one.candidates == candidates(len(one.rollout.completion_ids), 3)
+        assert one.teacher_logprobs == other.teacher_logprobs
+        assert (one.reward, one.reward_parts) == (other.reward, other.reward_parts)
+
+
+def test_a_rollout_without_a_verdict_keeps_the_log_probs_alone() -> None:
+    asked = CandidateRequest(count=3, vocabulary=9)
+    marked = asyncio.run(scorer(CountingTeacher(), Unsure(), asked).score(GROUP)).rollouts[1]
+    assert isinstance(marked, UnjudgedRollout)
+    assert marked.teacher_logprobs is not None
+    assert marked.teacher_logprobs.tolist()[0] == -3.0
 
 
 def test_evaluation_asks_no_teacher() -> None:

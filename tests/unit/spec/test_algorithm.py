@@ -9,17 +9,26 @@ from rkd_online.spec.algorithm import (
     REWARD_DRIVEN,
     TEACHER_METHODS,
     Algorithm,
+    NoReference,
     ReferenceKl,
     Rewarded,
     SequenceMean,
+    divergence_of,
+    has_divergence,
+    is_reward_driven,
+    needs_teacher,
+    reference_of,
 )
+from rkd_online.spec.divergence import NoDivergence
 
 ADAPTER: TypeAdapter[Any] = TypeAdapter(Algorithm)
 TYPES = [kind().type for kind in get_args(get_args(Algorithm)[0])]
-REWARD = {"clip_low", "clip_high", "aggregation", "sampler_correction", "type"} | {
-    "advantage_epsilon",
-    "advantage_scale",
+SAMPLED = [name for name in TYPES if name != "sft"]
+SHARED = {
+    *("clip_low", "clip_high", "aggregation", "sampler_correction", "reference_kl"),
+    *("teacher_divergence", "type"),
 }
+REWARD = SHARED | {"advantage_epsilon", "advantage_scale"}
 COEFFICIENTS: dict[str, dict[str, float]] = {
     "grpo": {},
     "gspo": {},
@@ -55,13 +64,62 @@ def test_a_method_with_a_reward_takes_its_coefficients_and_nothing_else(name: st
 
 def test_methods_without_a_reward_take_nothing_of_it() -> None:
     opd, topd = algorithm(type="opd"), algorithm(type="topd")
-    shared = {"clip_low", "clip_high", "aggregation", "sampler_correction", "type"}
-    assert type(opd).model_fields.keys() == shared
-    assert type(topd).model_fields.keys() == shared | {"teacher_weight", "advantage_epsilon"}
+    assert type(opd).model_fields.keys() == SHARED
+    assert type(topd).model_fields.keys() == SHARED | {"teacher_weight", "advantage_epsilon"}
     assert topd.teacher_weight == 0.2
     for name in ("opd", "topd"):
         with pytest.raises(ValidationError, match="advantage_scale"):
             algorithm(type=name, advantage_scale="none")
+
+
+@pytest.mark.parametrize("name", SAMPLED)
+def test_every_method_can_be_held_near_a_reference_and_none_is_by_default(name: str) -> None:
+    assert algorithm(type=name).reference_kl == NoReference()
+    penalty = {"type": "k2", "beta": 0.01}
+    assert algorithm(type=name, reference_kl=penalty).reference_kl.model_dump() == penalty
+
+
+def test_sft_has_neither_a_reference_nor_a_divergence() -> None:
+    """Its tokens are another model's, and no teacher is asked."""
+    plain = algorithm(type="sft")
+    assert reference_of(plain) == NoReference()
+    assert divergence_of(plain) == NoDivergence()
+    assert not has_divergence(plain) and not needs_teacher(plain) and not is_reward_driven(plain)
+    for field in ("reference_kl", "teacher_divergence"):
+        with pytest.raises(ValidationError, match=field):
+            algorithm(type="sft", **{field: {"type": "none"}})
+
+
+@pytest.mark.parametrize("name", SAMPLED)
+def test_every_method_can_be_drawn_towards_the_teacher_and_none_is_by_default(name: str) -> None:
+    plain = algorithm(type=name)
+    assert plain.teacher_divergence == NoDivergence()
+    assert not has_divergence(plain)
+    assert needs_teacher(plain) is (name in TEACHER_METHODS)
+    assert is_reward_driven(plain) is (name in REWARD_DRIVEN)
+    drawn = algorithm(type=name, teacher_divergence={"type": "jsd", "weight": 0.5})
+    assert drawn.teacher_divergence.model_dump() == {
+        "type": "jsd", "k": 64, "weight": 0.5, "beta": 0.5,
+    }  # fmt: skip
+    assert needs_teacher(drawn) and has_divergence(drawn) and not is_reward_driven(drawn)
+
+
+@pytest.mark.parametrize(
+    ("fields", "place"),
+    [
+        ({"type": "forward"}, "weight"),
+        ({"type": "forward", "weight": 0.0}, "weight"),
+        ({"type": "forward", "weight": 1.0, "k": 0}, "k"),
+        ({"type": "reverse", "weight": 1.0, "beta": 0.5}, "beta"),
+        ({"type": "jsd", "weight": 1.0, "beta": 0.0}, "beta"),
+        ({"type": "jsd", "weight": 1.0, "beta": 1.0}, "beta"),
+        ({"type": "none", "k": 4}, "k"),
+        ({"type": "hellinger", "weight": 1.0}, "teacher_divergence"),
+    ],
+)
+def test_a_divergence_that_is_none_is_refused(fields: dict[str, Any], place: str) -> None:
+    with pytest.raises(ValidationError, match=place):
+        algorithm(type="grpo", teacher_divergence=fields)
 
 
 def test_clips_are_those_of_the_papers() -> None:
@@ -91,7 +149,8 @@ def test_every_method_takes_every_aggregation(name: str) -> None:
         ({"type": "grpo", "aggregation": {"type": "median"}}, "aggregation"),
         ({"type": "grpo", "advantage_scale": "mad"}, "advantage_scale"),
         ({"type": "grpo", "beta": 0.1}, "beta"),
-        ({"type": "grpo", "reference_kl": {"type": "none"}}, "reference_kl"),
+        ({"type": "grpo", "reference_kl": {"type": "k4", "beta": 0.1}}, "reference_kl"),
+        ({"type": "grpo", "reference_kl": {"type": "k2"}}, "beta"),
         ({"type": "gspo", "clip_low": 1.0}, "clip_low"),
         ({"type": "cispo", "clip_low": 1.01}, "clip_low"),
         ({"type": "kdrl", "beta": -0.1}, "beta"),

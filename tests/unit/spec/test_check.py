@@ -191,6 +191,18 @@ def test_a_unigram_vocabulary_counts_in_its_order(policy: Path, teacher: Path) -
     assert problems(**pair(policy, teacher)) == []
 
 
+def test_no_more_candidates_than_a_vocabulary_has(policy: Path, tmp_path: Path) -> None:
+    padded = make_tiny_model(tmp_path / "padded", "llama-untied", vocab=TOKENIZER_SIZE + 60)
+    for scorer in ("transformers", "vllm"):
+        given = pair(policy, padded) | {"teacher__scorer": {"type": scorer}}
+        divergence = {"type": "reverse", "weight": 1.0, "k": TOKENIZER_SIZE}
+        assert problems(**given, algorithm__teacher_divergence=divergence) == []
+        assert problems(**given, algorithm__teacher_divergence=divergence | {"k": 261}) == [
+            "algorithm.teacher_divergence.k: 261 is above the 260 tokens of the policy's "
+            "vocabulary: set 260 at most"
+        ]
+
+
 def test_a_pointer_in_the_place_of_weights_is_refused(policy: Path, teacher: Path) -> None:
     pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
     (policy / "model.safetensors").write_text(pointer)

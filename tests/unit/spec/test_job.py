@@ -8,6 +8,15 @@ from rkd_online.errors import SpecError
 from rkd_online.spec.load import parse_spec
 from tests.unit.spec.job import job
 
+DRAWN: dict[str, Any] = {"type": "forward", "weight": 0.5}
+IN_TURN: list[dict[str, Any]] = [
+    {
+        "algorithm": {"type": "opd", "teacher_divergence": DRAWN},
+        "until": {"type": "step", "step": 1},
+    },
+    {"algorithm": {"type": "grpo", "teacher_divergence": DRAWN | {"k": 8}}},
+]
+
 
 @pytest.mark.parametrize(
     ("data", "expected"),
@@ -15,6 +24,24 @@ from tests.unit.spec.job import job
         (
             {k: v for k, v in job().items() if k != "teacher"},
             "algorithm.type 'rlad' needs a teacher: add teacher.model",
+        ),
+        (
+            job(teacher=None, algorithm={"type": "grpo", "teacher_divergence": DRAWN}),
+            "algorithm.teacher_divergence.type 'forward' needs a teacher: add teacher.model",
+        ),
+        (
+            {k: v for k, v in job(phases=IN_TURN).items() if k != "algorithm"},
+            "the teacher scores a rollout once for all phases, found phases.0.algorithm."
+            "teacher_divergence.k 64, phases.1.algorithm.teacher_divergence.k 8: set one k",
+        ),
+        (
+            job(
+                algorithm={"type": "grpo", "teacher_divergence": DRAWN},
+                rollout__dynamic_sampling={"type": "refill"},
+            ),
+            "rollout.dynamic_sampling.type 'refill' drops groups from which grpo would learn; set "
+            "'off', or one of the algorithms cispo, grpo, gspo, rlad, rlsd without "
+            "teacher_divergence",
         ),
         (
             job(rollout__temperature=0.7, teacher__scorer={"type": "vllm"}),

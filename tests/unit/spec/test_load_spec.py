@@ -99,8 +99,9 @@ def test_references_that_are_no_folders_stay_as_they_are(tmp_path: Path, referen
         (
             {"algorithm__alhpa": 0.5},
             "algorithm.alhpa: unknown key (found 0.5); did you mean 'alpha'? (allowed: "
-            "aggregation, clip_low, clip_high, sampler_correction, advantage_epsilon, "
-            "advantage_scale, type, alpha, teacher_log_ratio_clamp)",
+            "aggregation, clip_low, clip_high, sampler_correction, reference_kl, "
+            "teacher_divergence, advantage_epsilon, advantage_scale, type, alpha, "
+            "teacher_log_ratio_clamp)",
         ),
         (
             {"algorithm__type": "rald"},

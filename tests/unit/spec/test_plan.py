@@ -46,6 +46,20 @@ def test_the_plan_counts_sequences_tokens_and_updates(tmp_path: Path) -> None:
         assert fact in plan, plan
 
 
+def test_the_plan_says_that_a_reference_is_kept() -> None:
+    penalty = {"type": "grpo", "reference_kl": {"type": "k2", "beta": 0.01}}
+    kept = "reference    the policy as loaded, kept in the learner for k2"
+    assert kept in describe_plan(parse_spec(job(algorithm=penalty)))
+    assert "reference" not in describe_plan(parse_spec(job()))
+
+
+def test_the_plan_says_that_the_teacher_gives_candidates() -> None:
+    drawn = {"type": "rlad", "teacher_divergence": {"type": "jsd", "k": 12, "weight": 1.0}}
+    words = "log-probs by transformers, of its 12 most probable tokens too"
+    assert words in describe_plan(parse_spec(job(algorithm=drawn)))
+    assert "most probable" not in describe_plan(parse_spec(job()))
+
+
 def test_a_model_of_the_hub_is_named_without_numbers() -> None:
     spec = parse_spec(job(policy__model="hf:a/b@c", teacher__model="hf:a/d@c"))
     assert "hf:a/b@c, fetched when the run starts" in describe_plan(spec)
