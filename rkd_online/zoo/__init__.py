@@ -1,4 +1,5 @@
-"""The tiny models that come with the package: ``zoo:chain-sum/teacher`` and its student."""
+"""The tiny models that come with the package: ``zoo:chain-sum/teacher`` and its student, and two
+that solve ``knights-knaves`` puzzles."""
 
 from importlib.resources import files
 from pathlib import Path

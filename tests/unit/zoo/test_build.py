@@ -7,16 +7,15 @@ import pytest
 import torch
 
 from rkd_online.errors import SpecError
-from rkd_online.zoo.build import build, build_model, one_thread
+from rkd_online.zoo.build import build, build_model, threads
 from rkd_online.zoo.recipe import Recipe
-from rkd_online.zoo.tokenizer import make_tokenizer
 
 TINY = Recipe("student", layers=1, corrupted=0.35, seed=3, steps=100, batch=2)
 
 
 def weights(folder: Path, recipe: Recipe) -> bytes:
-    with one_thread():
-        build_model(folder, make_tokenizer(), recipe, progress=lambda line: None)
+    with threads(1):
+        build_model(folder, "chain-sum", recipe, progress=lambda line: None)
     return (folder / "model.safetensors").read_bytes()
 
 
@@ -28,17 +27,38 @@ def test_two_builds_give_the_same_bits_whatever_was_drawn_before(tmp_path: Path)
 
 
 def test_a_build_leaves_the_random_state_and_the_threads_as_they_were(tmp_path: Path) -> None:
-    state, threads = torch.get_rng_state(), torch.get_num_threads()
+    state, before = torch.get_rng_state(), torch.get_num_threads()
     weights(tmp_path, replace(TINY, steps=60))
     assert torch.equal(torch.get_rng_state(), state)
-    assert torch.get_num_threads() == threads
+    assert torch.get_num_threads() == before
 
 
 def test_progress_names_model_step_and_loss(tmp_path: Path) -> None:
     lines: list[str] = []
-    build_model(tmp_path, make_tokenizer(), TINY, progress=lines.append)
+    build_model(tmp_path, "chain-sum", TINY, progress=lines.append)
     assert len(lines) == 1
     assert lines[0].startswith("student: step 100 of 100, loss ")
+
+
+def test_a_training_that_was_cut_goes_on_to_the_same_bits(tmp_path: Path) -> None:
+    """It is cut by its own report of step 100, after which that step is kept; with two batches
+    drawn together."""
+    recipe = replace(TINY, steps=104, alike=2)
+    whole = weights(tmp_path / "whole", recipe)
+
+    def cut(line: str) -> None:
+        if "step 200" in line:
+            raise KeyboardInterrupt
+
+    longer = replace(recipe, steps=208)
+    never_cut = weights(tmp_path / "longer", longer)
+    folder = tmp_path / "cut"
+    with threads(1):
+        with pytest.raises(KeyboardInterrupt):
+            build_model(folder, "chain-sum", longer, progress=cut)
+        assert {path.name for path in folder.iterdir()} == {"training.pt"}
+    assert weights(folder, longer) == never_cut != whole
+    assert "training.pt" not in {path.name for path in folder.iterdir()}
 
 
 def test_an_unknown_pair_is_refused_with_those_there_are(tmp_path: Path) -> None:
