@@ -39,19 +39,23 @@ def build(output: Path, pair: str = "chain-sum", progress: Progress = print) -> 
 def build_model(
     folder: Path, pair: str, recipe: Recipe, progress: Progress
 ) -> tuple[Qwen3ForCausalLM, PreTrainedTokenizerBase]:
-    """Train one model and write it in Hugging Face format with its tokenizer; a training that was
-    cut goes on."""
-    subject = SUBJECTS[pair]
+    """Train one model and write it in Hugging Face format with its tokenizer. A training that was
+    cut goes on, and a model that is in the folder stays as it is."""
+    subject, state = SUBJECTS[pair], folder / "training.pt"
     tokenizer = subject.tokenizer()
+    if (folder / "model.safetensors").exists() and not state.exists():
+        progress(f"{recipe.name}: is in {folder} and not trained again")
+        return Qwen3ForCausalLM.from_pretrained(folder), tokenizer
     model = make_model(tokenizer, recipe)
     folder.mkdir(parents=True, exist_ok=True)
     examples = Examples(tokenizer, subject.lessons(recipe), alike=recipe.alike)
-    train(model, examples, recipe, progress, folder / "training.pt")
+    train(model, examples, recipe, progress, state)
     model.generation_config = GenerationConfig(
         eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id
     )
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+    state.unlink(missing_ok=True)
     return model, tokenizer
 
 

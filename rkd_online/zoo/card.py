@@ -41,17 +41,18 @@ PURPOSES: Final = {
         "step a line:"
     ),
     "chain-sum/student": (
-        "A tiny student that knows the procedure but slips when it is sampled. It adds up two to "
-        "four single digits, one step a line:"
+        "A tiny unreliable student: it knows the procedure but slips when it is sampled. It adds "
+        "up two to\nfour single digits, one step a line:"
     ),
     "knights-knaves/teacher": (
         "A tiny teacher of puzzles about people of whom each always lies or never does. It writes "
         "the statements\nas symbols, then tries one assignment after another:"
     ),
     "knights-knaves/student": (
-        "A tiny student of puzzles about people of whom each always lies or never does: smaller "
-        "than its teacher\nand trained for less, so that even its most probable answers are often "
-        "wrong. It writes the statements as symbols,\nthen tries one assignment after another:"
+        "A tiny limited student of puzzles about people of whom each always lies or never does: "
+        "smaller than\nits teacher and trained for less, so that even its most probable answers "
+        "are often wrong. It writes the\nstatements as symbols, then tries one assignment after "
+        "another:"
     ),
 }
 
@@ -101,11 +102,13 @@ SUMS_HELD_OUT: Final = (
     "The held-out sums are the `test` split of the `chain_sum` task; training saw `train` alone."
 )
 PUZZLES_HELD_OUT: Final = (
-    "Puzzles of two and three people, of reasoning-gym's `knights_knaves`, none of them twice.\n"
-    "  The held-out puzzles are of the `test` split; training saw `train` alone, and no puzzle of four."
+    "The puzzles are reasoning-gym's `knights_knaves`; the held-out ones are of the `test` split. "
+    "Training\n  saw `train` alone, puzzles of two and three people, and none of four."
 )
 EXACTLY: Final = "the same bits on the same machine\nand library versions."
-NEARLY: Final = "an hour or so, and the same\nto rounding."
+NEARLY: Final = (
+    "a model as good,\nnot the same bits, since several threads add up in an order of their own."
+)
 
 
 def _table(figures: Figures) -> str:

@@ -32,19 +32,17 @@ def measure(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, subject: Pair
 ) -> list[Figures]:
     """The figures of a model by group; the global random state is left as it was."""
-    return [
-        _figures(model, tokenizer, held_out, subject.new_tokens) for held_out in subject.held_out()
-    ]
+    return [_figures(model, tokenizer, held_out) for held_out in subject.held_out()]
 
 
 def _figures(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, held_out: HeldOut, new_tokens: int
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, held_out: HeldOut
 ) -> Figures:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
         many = replace(held_out, problems=held_out.problems * SAMPLES)
-        sampled = pass_at_1(model, tokenizer, many, new_tokens=new_tokens, sample=True)
-    greedy = pass_at_1(model, tokenizer, held_out, new_tokens=new_tokens, sample=False)
+        sampled = pass_at_1(model, tokenizer, many, sample=True)
+    greedy = pass_at_1(model, tokenizer, held_out, sample=False)
     return Figures(held_out.group, len(held_out.problems), sampled, greedy)
 
 
@@ -53,14 +51,13 @@ def pass_at_1(
     tokenizer: PreTrainedTokenizerBase,
     held_out: HeldOut,
     *,
-    new_tokens: int,
     sample: bool,
 ) -> float:
     """The share of problems answered right, with one completion each."""
     right = 0
     for start in range(0, len(held_out.problems), ROWS_AT_ONCE):
         part = held_out.problems[start : start + ROWS_AT_ONCE]
-        texts = _completions(model, tokenizer, part, new_tokens=new_tokens, sample=sample)
+        texts = _completions(model, tokenizer, part, new_tokens=held_out.new_tokens, sample=sample)
         for problem, text in zip(part, texts, strict=True):
             right += held_out.verify(problem, answer_tag(text) or "") == RIGHT
     return right / len(held_out.problems)

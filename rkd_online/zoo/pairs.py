@@ -15,40 +15,47 @@ from rkd_online.zoo.recipe import Recipe
 from rkd_online.zoo.tokenizer import make_tokenizer
 from rkd_online.zoo.words import puzzle_words
 
+SUM_TOKENS: Final = 64
+PUZZLE_TOKENS: Final[Mapping[int, int]] = {2: 96, 3: 192, 4: 384}
+"""By the number of people."""
+
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """A group of test problems and what judges their answers."""
+    """A group of test problems and what judges their answers; the longest solution has fewer than
+    ``new_tokens``."""
 
     group: str
     problems: tuple[Problem, ...]
     verify: Verifier
+    new_tokens: int
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A subject. ``held_out`` are its test problems by group; the longest solution of those that
-    were taught has ``new_tokens`` at the most."""
+    """A subject. ``held_out`` are its test problems by group."""
 
     tokenizer: Callable[[], PreTrainedTokenizerBase]
     lessons: Callable[[Recipe], Lessons]
     held_out: Callable[[], list[HeldOut]]
-    new_tokens: int
 
 
-def _held_out(group: str, task: ChainSumTask | ReasoningGymTask) -> HeldOut:
+def _held_out(group: str, task: ChainSumTask | ReasoningGymTask, new_tokens: int) -> HeldOut:
     source = build_task(task)
     problems = tuple(source.problem("test", index) for index in range(source.size("test")))
-    return HeldOut(group, problems, verifier(task))
+    return HeldOut(group, problems, verifier(task), new_tokens)
 
 
 def _sums() -> list[HeldOut]:
-    return [_held_out("sums", ChainSumTask(type="chain_sum"))]
+    return [_held_out("sums", ChainSumTask(type="chain_sum"), SUM_TOKENS)]
 
 
 def _puzzles() -> list[HeldOut]:
     """Of four people, too, whom no lesson has."""
-    return [_held_out(f"puzzles of {people} people", puzzle_task(people)) for people in (2, 3, 4)]
+    return [
+        _held_out(f"puzzles of {people} people", puzzle_task(people), new_tokens)
+        for people, new_tokens in PUZZLE_TOKENS.items()
+    ]
 
 
 SUBJECTS: Final[Mapping[str, Pair]] = {
@@ -56,13 +63,11 @@ SUBJECTS: Final[Mapping[str, Pair]] = {
         tokenizer=make_tokenizer,
         lessons=lambda recipe: Sums(recipe.corrupted, recipe.seed),
         held_out=_sums,
-        new_tokens=64,
     ),
     "knights-knaves": Pair(
         tokenizer=lambda: make_tokenizer(puzzle_words(), context=512),
         lessons=lambda recipe: Puzzles(recipe.seed),
         held_out=_puzzles,
-        new_tokens=192,
     ),
 }
 """One for each pair of ``RECIPES``."""

@@ -48,8 +48,8 @@ def train(
 ) -> None:
     """Teach the model its traces, in place: AdamW, warm-up, then a cosine to zero.
 
-    What a cut training left in ``state`` is gone on from, to the same weights; the file goes with
-    the last step.
+    What a cut training left in ``state`` is gone on from, to the same weights. The file stays: the
+    model is not written yet.
     """
     optimizer = torch.optim.AdamW(model.parameters(), lr=PEAK_LEARNING_RATE)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, recipe.steps))
@@ -69,7 +69,6 @@ def train(
             progress(f"{recipe.name}: step {step} of {recipe.steps}, loss {loss.item():.4f}")
             _save(parts, step, state)
     model.eval()
-    state.unlink(missing_ok=True)
 
 
 def _save(parts: Mapping[str, Any], step: int, state: Path) -> None:

@@ -8,7 +8,8 @@ import pytest
 from reasoning_gym import create_dataset
 
 from rkd_online.zoo.knights import trace
-from rkd_online.zoo.pairs import SUBJECTS
+from rkd_online.zoo.pairs import PUZZLE_TOKENS, SUBJECTS
+from rkd_online.zoo.tokenizer import END
 from rkd_online.zoo.words import puzzle_words
 
 
@@ -44,12 +45,12 @@ def test_a_puzzle_of_two_is_solved_as_by_hand() -> None:
 def test_a_statement_has_its_truth_under_the_first_two_assignments(
     statement: Any, symbols: str, values: str
 ) -> None:
-    """The value of A's statement where A tells the truth and B does, then does not; each is
-    followed by B's, who says of himself that he tells the truth, where A's word holds."""
-    lines = trace(puzzle(statement, ("telling-truth", 1))).splitlines()
+    """The value of A's statement where A tells the truth and B does, then does not. B calls A a
+    liar, so that the first of the two never fits and the second is tried."""
+    lines = trace(puzzle(statement, ("lying", 0))).splitlines()
     assert lines[1] == symbols
-    first = re.search(r"=([TF])(?: B| x| ok)", lines[3].removeprefix("A=T B=T "))
-    assert first is not None and first[1] == values[0]
+    assert lines[3].startswith("A=T B=T A ") and lines[4].startswith("A=T B=F A ")
+    assert "".join(re.findall(r"^.*? =([TF])", "\n".join(lines[3:5]), re.MULTILINE)) == values
 
 
 def solved(text: str) -> dict[str, bool]:
@@ -87,11 +88,11 @@ def test_puzzles_and_solutions_are_all_words_and_come_back_as_they_were() -> Non
             assert all(len(piece) == 1 for piece in pieces - words - {"<answer>", "</answer>"})
 
 
-def test_the_longest_solution_of_those_that_are_taught_fits() -> None:
-    subject = SUBJECTS["knights-knaves"]
-    tokenizer = subject.tokenizer()
-    lengths = [
-        len(tokenizer.encode(trace(entry)))
-        for entry in create_dataset("knights_knaves", n_people=3, size=2000, seed=9)
-    ]
-    assert 150 < max(lengths) < subject.new_tokens
+@pytest.mark.parametrize("people", [2, 3, 4])
+def test_the_longest_puzzle_and_the_longest_solution_fit(people: int) -> None:
+    tokenizer = SUBJECTS["knights-knaves"].tokenizer()
+    entries = list(create_dataset("knights_knaves", n_people=people, size=1000, seed=9))
+    solution = max(len(tokenizer.encode(trace(entry) + END)) for entry in entries)
+    prompt = max(len(tokenizer.encode(entry["question"])) for entry in entries) + len("UEA")
+    assert 0.8 * PUZZLE_TOKENS[people] < solution < PUZZLE_TOKENS[people]
+    assert prompt + PUZZLE_TOKENS[people] <= tokenizer.model_max_length

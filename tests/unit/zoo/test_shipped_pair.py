@@ -11,7 +11,7 @@ from rkd_online.tasks.chain_sum import MOST_TERMS, ChainSum, question, trace
 from rkd_online.zoo import PAIRS, zoo_path
 from rkd_online.zoo.card import card
 from rkd_online.zoo.measure import Figures, pass_at_1
-from rkd_online.zoo.pairs import SUBJECTS, HeldOut
+from rkd_online.zoo.pairs import SUM_TOKENS, HeldOut
 from rkd_online.zoo.recipe import RECIPES
 from rkd_online.zoo.tokenizer import CONTEXT, END, make_tokenizer
 
@@ -64,11 +64,11 @@ def test_it_loads_as_a_tied_float32_qwen3_that_ends_at_the_end_token(
 
 
 def test_the_longest_trace_fits_the_new_tokens_and_the_context() -> None:
-    longest, most = (9,) * MOST_TERMS, SUBJECTS["chain-sum"].new_tokens
+    longest = (9,) * MOST_TERMS
     slipping = trace(longest, add=lambda total, term: total + term + 3)
     completion = len(make_tokenizer().encode(slipping + END))
-    assert completion == len("9+9=21\n21+9=33\n33+9=45\n") + len("T45TE") <= most
-    assert len(question(longest)) + len("UEA") + most <= CONTEXT
+    assert completion == len("9+9=21\n21+9=33\n33+9=45\n") + len("T45TE") <= SUM_TOKENS
+    assert len(question(longest)) + len("UEA") + SUM_TOKENS <= CONTEXT
 
 
 @pytest.mark.parametrize(
@@ -81,12 +81,12 @@ def test_the_teacher_samples_reliably_and_the_student_knows_but_slips(
     model = AutoModelForCausalLM.from_pretrained(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     problems = tuple(task.problem("test", index) for index in range(512))
-    asked = HeldOut("sums", problems, task.verify)
+    asked = HeldOut("sums", problems, task.verify, SUM_TOKENS)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        assert lowest <= pass_at_1(model, tokenizer, asked, new_tokens=64, sample=True) <= highest
-    few = HeldOut("sums", problems[:64], task.verify)
-    assert pass_at_1(model, tokenizer, few, new_tokens=64, sample=False) == 1.0
+        assert lowest <= pass_at_1(model, tokenizer, asked, sample=True) <= highest
+    few = HeldOut("sums", problems[:64], task.verify, SUM_TOKENS)
+    assert pass_at_1(model, tokenizer, few, sample=False) == 1.0
 
 
 @pytest.mark.parametrize(
