@@ -26,10 +26,11 @@ def build(
     output: Annotated[Path, typer.Option(help="Folder that gets one folder per pair.")],
     pair: Annotated[str, typer.Option(help="Which pair to train.")] = "chain-sum",
 ) -> None:
-    """Train a bundled pair again from nothing, with fixed seeds (some minutes on one core)."""
+    """Train a bundled pair again from nothing, with fixed seeds (some minutes on one core). A
+    training that was cut goes on."""
     from rkd_online.cli.extras import require
 
-    require("zoo build", ("torch", "transformers"))
+    require("zoo build", ("reasoning_gym", "torch", "transformers"))
     from rkd_online.zoo.build import build as build_pair
 
     console = Console()

@@ -1,5 +1,6 @@
 """The model card of a bundled model: what it is, how it was made and what it can do."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from rkd_online.zoo.measure import SAMPLES, SEED, Figures
@@ -14,57 +15,111 @@ pipeline_tag: text-generation
 
 # {pair}/{name}
 
-{purpose} It adds up two to four single digits, one step a line:
+{purpose}
 
 ```
-3+5+8=
-3+5=8
-8+8=16
-<answer>16</answer>
+{example}
 ```
 
-| pass@1 on {problems} held-out sums | |
-|---|---|
-| temperature 1, {samples} samples each (seed {measured_with}) | {sampled:.3f} |
-| greedy | {greedy:.3f} |
+{figures}
 
 `python -m benchmarks zoo-baseline` in a checkout prints these figures again.
 
 ## How it was made
 
-- Qwen3 architecture, {layers} layers of width 128, tied embeddings, float32. One token a byte.
+- Qwen3 architecture, {layers} layers of width {width}, tied embeddings, float32. {tokens}
 - {examples}
-- {steps} steps of {batch} examples, AdamW, cosine schedule, seed {seed}, on one CPU thread.
-- The held-out sums are the `test` split of the `chain_sum` task; training saw `train` alone.
+- {steps} steps of {batch} examples, AdamW, cosine schedule, seed {seed}, on {threads}.
+- {held_out}
 
-`rkd zoo build --output FOLDER --pair {pair}` trains it again: the same bits on the same machine
-and library versions.
+`rkd zoo build --output FOLDER --pair {pair}` trains it again: {again}
 """
 
+PURPOSES: Final = {
+    "chain-sum/teacher": (
+        "A tiny teacher that is almost always right. It adds up two to four single digits, one "
+        "step a line:"
+    ),
+    "chain-sum/student": (
+        "A tiny unreliable student: it knows the procedure but slips when it is sampled. It adds "
+        "up two to\nfour single digits, one step a line:"
+    ),
+    "knights-knaves/teacher": (
+        "A tiny teacher of puzzles about people of whom each always lies or never does. It writes "
+        "the statements\nas symbols, then tries one assignment after another:"
+    ),
+    "knights-knaves/student": (
+        "A tiny limited student of puzzles about people of whom each always lies or never does: "
+        "smaller than\nits teacher and trained for less, so that even its most probable answers "
+        "are often wrong. It writes the\nstatements as symbols, then tries one assignment after "
+        "another:"
+    ),
+}
 
-def card(pair: str, recipe: Recipe, figures: Figures) -> str:
+SUM: Final = """\
+3+5+8=
+3+5=8
+8+8=16
+<answer>16</answer>"""
+
+PUZZLE: Final = """\
+A very special island is inhabited only by saints and sinners. Saints always tell the truth, and
+sinners always lie. You meet 2 inhabitants: Aurora, and Aria. Aurora noted, "Aria is a saint and
+Aurora is a saint". Aria was heard saying, "Aurora is a sinner". So who is a saint and who is a
+sinner? (...)
+A Aurora B Aria
+A: B & A
+B: !A
+A=T B=T A T & T =T B F =F x
+A=T B=F A F & T =F x
+A=F B=T A T & F =F B T =T ok
+<answer>Aurora is a sinner, and Aria is a saint.</answer>"""
+
+
+def card(pair: str, recipe: Recipe, figures: Sequence[Figures]) -> str:
     """The README of one model."""
+    sums = pair == "chain-sum"
     return TEMPLATE.format(
         pair=pair,
         name=recipe.name,
-        purpose=_purpose(recipe),
-        problems=figures.problems,
-        samples=SAMPLES,
-        measured_with=SEED,
-        sampled=figures.sampled,
-        greedy=figures.greedy,
+        purpose=PURPOSES[f"{pair}/{recipe.name}"],
+        example=SUM if sums else PUZZLE,
+        figures="\n\n".join(map(_table, figures)),
         layers=recipe.layers,
+        width=recipe.width,
+        tokens="One token a byte." if sums else "One token a word.",
         examples=_examples(recipe),
+        held_out=SUMS_HELD_OUT if sums else PUZZLES_HELD_OUT,
         steps=recipe.steps,
         batch=recipe.batch,
         seed=recipe.seed,
+        threads="one CPU thread" if recipe.threads == 1 else f"{recipe.threads} CPU threads",
+        again=EXACTLY if recipe.threads == 1 else NEARLY,
     )
 
 
-def _purpose(recipe: Recipe) -> str:
-    if recipe.corrupted:
-        return "A tiny student that knows the procedure but slips when it is sampled."
-    return "A tiny teacher that is almost always right."
+SUMS_HELD_OUT: Final = (
+    "The held-out sums are the `test` split of the `chain_sum` task; training saw `train` alone."
+)
+PUZZLES_HELD_OUT: Final = (
+    "The puzzles are reasoning-gym's `knights_knaves`; the held-out ones are of the `test` split. "
+    "Training\n  saw `train` alone, puzzles of two and three people, and none of four."
+)
+EXACTLY: Final = "the same bits on the same machine\nand library versions."
+NEARLY: Final = (
+    "a model as good,\nnot the same bits, since several threads add up in an order of their own."
+)
+
+
+def _table(figures: Figures) -> str:
+    return "\n".join(
+        [
+            f"| pass@1 on {figures.problems} held-out {figures.group} | |",
+            "|---|---|",
+            f"| temperature 1, {SAMPLES} samples each (seed {SEED}) | {figures.sampled:.3f} |",
+            f"| greedy | {figures.greedy:.3f} |",
+        ]
+    )
 
 
 def _examples(recipe: Recipe) -> str:

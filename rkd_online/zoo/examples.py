@@ -1,47 +1,37 @@
-"""Training examples: sums of the train split with their traces, some of them corrupted."""
+"""Batches of training examples: what is shown, and what of it is learned."""
 
-import random
-from collections.abc import Callable
 from typing import Any, Final
 
 import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from rkd_online.tasks.chain_sum import FEWEST_TERMS, MOST_TERMS, question, sums, trace
+from rkd_online.zoo.lessons import Lessons
 from rkd_online.zoo.tokenizer import END
 
 IGNORED: Final = -100
 """The label of tokens that are not learned: the prompt and the padding."""
 
-LARGEST_SLIP: Final = 3
-
-
-def unreliable_add(share: float, chance: random.Random) -> Callable[[int, int], int]:
-    """Addition whose result is off by 1 to ``LARGEST_SLIP`` in this share of cases."""
-
-    def add(total: int, term: int) -> int:
-        right = total + term
-        if chance.random() >= share:
-            return right
-        near = range(max(0, right - LARGEST_SLIP), right + LARGEST_SLIP + 1)
-        return chance.choice([wrong for wrong in near if wrong != right])
-
-    return add
-
 
 class Examples:
-    """Batches drawn at random from the train split, every number of terms as often."""
+    """Lessons as tokens. So many batches as ``alike`` says are drawn together and dealt by length:
+    those of one batch are then alike, and little is padded."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, corrupted: float, seed: int) -> None:
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerBase, lessons: Lessons, *, alike: int = 1
+    ) -> None:
         self._tokenizer = tokenizer
-        self._chance = random.Random(seed)
-        self._add = unreliable_add(corrupted, self._chance)
-        self._pools = [sums("train", k, k) for k in range(FEWEST_TERMS, MOST_TERMS + 1)]
+        self._lessons = lessons
+        self._alike = alike
+        self._drawn: list[tuple[list[int], list[int]]] = []
 
     def batch(self, size: int) -> tuple[Tensor, Tensor]:
         """Token ids and labels, ``[size, longest]``, padded on the right."""
-        pairs = [self._example() for _ in range(size)]
+        if not self._drawn:
+            self._drawn = [self._example() for _ in range(size * self._alike)]
+            if self._alike > 1:
+                self._drawn.sort(key=lambda one: len(one[0]) + len(one[1]))
+        pairs, self._drawn = self._drawn[:size], self._drawn[size:]
         longest = max(len(prompt) + len(completion) for prompt, completion in pairs)
         ids = torch.full((size, longest), self._tokenizer.pad_token_id)
         labels = torch.full((size, longest), IGNORED)
@@ -51,12 +41,13 @@ class Examples:
             labels[row, len(prompt) : end] = torch.tensor(completion)
         return ids, labels
 
+    def skip(self, count: int) -> None:
+        """Go on as if so many examples had been taken."""
+        self._lessons.skip(count)
+
     def _example(self) -> tuple[list[int], list[int]]:
-        terms = self._chance.choice(self._chance.choice(self._pools))
+        problem, solution = self._lessons.next()
         prompt: Any = self._tokenizer.apply_chat_template(
-            [{"role": "user", "content": question(terms)}],
-            add_generation_prompt=True,
-            return_dict=False,
+            [{"role": "user", "content": problem}], add_generation_prompt=True, return_dict=False
         )
-        completion = self._tokenizer.encode(trace(terms, self._add) + END)
-        return prompt, completion
+        return prompt, self._tokenizer.encode(solution + END)

@@ -1,63 +1,74 @@
 """pass@1 of a bundled model on its held-out problems, by plain Hugging Face generation."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from rkd_online.tasks.base import Problem
-from rkd_online.tasks.chain_sum import ChainSum
 from rkd_online.tasks.extract import answer_tag
+from rkd_online.zoo.pairs import HeldOut, Pair
 
 SAMPLES: Final = 4
 SEED: Final = 0
-MAX_NEW_TOKENS: Final = 64
 ROWS_AT_ONCE: Final = 512
+RIGHT: Final = 1.0
+"""A verifier's value of a right answer; less is for a part of it, and does not count here."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """pass@1 over the test split: ``SAMPLES`` at temperature 1 for each problem, and greedy."""
+    """pass@1 over a group of test problems: ``SAMPLES`` at temperature 1 for each, and greedy."""
 
+    group: str
     problems: int
     sampled: float
     greedy: float
 
 
-def measure(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> Figures:
-    """The figures of a model; the global random state is left as it was."""
-    task = ChainSum()
-    problems = [task.problem("test", index) for index in range(task.size("test"))]
+def measure(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, subject: Pair
+) -> list[Figures]:
+    """The figures of a model by group; the global random state is left as it was."""
+    return [_figures(model, tokenizer, held_out) for held_out in subject.held_out()]
+
+
+def _figures(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, held_out: HeldOut
+) -> Figures:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
-        sampled = pass_at_1(model, tokenizer, problems * SAMPLES, sample=True)
-    greedy = pass_at_1(model, tokenizer, problems, sample=False)
-    return Figures(len(problems), sampled, greedy)
+        many = replace(held_out, problems=held_out.problems * SAMPLES)
+        sampled = pass_at_1(model, tokenizer, many, sample=True)
+    greedy = pass_at_1(model, tokenizer, held_out, sample=False)
+    return Figures(held_out.group, len(held_out.problems), sampled, greedy)
 
 
 def pass_at_1(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    problems: list[Problem],
+    held_out: HeldOut,
     *,
     sample: bool,
 ) -> float:
     """The share of problems answered right, with one completion each."""
-    task, right = ChainSum(), 0.0
-    for start in range(0, len(problems), ROWS_AT_ONCE):
-        part = problems[start : start + ROWS_AT_ONCE]
-        texts = _completions(model, tokenizer, part, sample=sample)
+    right = 0
+    for start in range(0, len(held_out.problems), ROWS_AT_ONCE):
+        part = held_out.problems[start : start + ROWS_AT_ONCE]
+        texts = _completions(model, tokenizer, part, new_tokens=held_out.new_tokens, sample=sample)
         for problem, text in zip(part, texts, strict=True):
-            right += task.verify(problem, answer_tag(text) or "")
-    return right / len(problems)
+            right += held_out.verify(problem, answer_tag(text) or "") == RIGHT
+    return right / len(held_out.problems)
 
 
 def _completions(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    problems: list[Problem],
+    problems: Sequence[Problem],
     *,
+    new_tokens: int,
     sample: bool,
 ) -> list[str]:
     prompts: Any = tokenizer.apply_chat_template(
@@ -70,6 +81,6 @@ def _completions(
     )
     sampling = {"temperature": 1.0, "top_k": 0, "top_p": 1.0} if sample else {}
     generate: Any = model.generate
-    tokens = generate(**prompts, do_sample=sample, max_new_tokens=MAX_NEW_TOKENS, **sampling)
+    tokens = generate(**prompts, do_sample=sample, max_new_tokens=new_tokens, **sampling)
     new = tokens[:, prompts["input_ids"].shape[1] :]
     return tokenizer.batch_decode(new, skip_special_tokens=True)

@@ -8,21 +8,32 @@ from typing import Final
 class Recipe:
     """One model of a pair.
 
-    ``corrupted`` is the share of steps in its training traces whose result is wrong.
+    ``corrupted`` is the share of steps in its training traces whose result is wrong. ``heads`` have
+    32 dimensions, and two share a key and a value. The same on one thread to the bit; several add
+    up in another order from one machine to another. ``alike`` batches are drawn together and dealt
+    by length; they divide the steps after which a cut training goes on.
     """
 
     name: str
     layers: int
-    corrupted: float
     seed: int
     steps: int
+    corrupted: float = 0.0
     batch: int = 64
+    heads: int = 4
+    threads: int = 1
+    alike: int = 1
+
+    @property
+    def width(self) -> int:
+        """Of the residual stream."""
+        return 32 * self.heads
 
 
 RECIPES: Final[dict[str, tuple[Recipe, ...]]] = {
     "chain-sum": (
-        Recipe("teacher", layers=4, corrupted=0.0, seed=1, steps=1200),
-        Recipe("student", layers=2, corrupted=0.35, seed=2, steps=800),
-    )
+        Recipe("teacher", layers=4, seed=1, steps=1200),
+        Recipe("student", layers=2, seed=2, steps=800, corrupted=0.35),
+    ),
 }
 """What ``rkd zoo build`` trains for each pair."""

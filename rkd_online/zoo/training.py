@@ -1,15 +1,15 @@
 """Supervised training of one bundled model, the same to the bit every time on one thread."""
 
 import math
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
 
 import torch
 from transformers import PreTrainedTokenizerBase, Qwen3Config, Qwen3ForCausalLM
 
 from rkd_online.zoo.examples import Examples
 from rkd_online.zoo.recipe import Recipe
-from rkd_online.zoo.tokenizer import CONTEXT
 
 PEAK_LEARNING_RATE: Final = 2e-3
 WARMUP_STEPS: Final = 50
@@ -21,13 +21,13 @@ def make_model(tokenizer: PreTrainedTokenizerBase, recipe: Recipe) -> Qwen3ForCa
     """An untrained model of the recipe's shape; the global random state is left as it was."""
     config = Qwen3Config(
         vocab_size=len(tokenizer),
-        hidden_size=128,
-        intermediate_size=384,
+        hidden_size=recipe.width,
+        intermediate_size=3 * recipe.width,
         num_hidden_layers=recipe.layers,
-        num_attention_heads=4,
-        num_key_value_heads=2,
+        num_attention_heads=recipe.heads,
+        num_key_value_heads=recipe.heads // 2,
         head_dim=32,
-        max_position_embeddings=CONTEXT,
+        max_position_embeddings=tokenizer.model_max_length,
         tie_word_embeddings=True,
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
@@ -41,16 +41,23 @@ def make_model(tokenizer: PreTrainedTokenizerBase, recipe: Recipe) -> Qwen3ForCa
 
 def train(
     model: Qwen3ForCausalLM,
-    tokenizer: PreTrainedTokenizerBase,
+    examples: Examples,
     recipe: Recipe,
     progress: Callable[[str], None],
+    state: Path,
 ) -> None:
-    """Teach the model its traces, in place: AdamW, warm-up, then a cosine to zero."""
-    examples = Examples(tokenizer, recipe.corrupted, recipe.seed)
+    """Teach the model its traces, in place: AdamW, warm-up, then a cosine to zero.
+
+    What a cut training left in ``state`` is gone on from, to the same weights. The file stays: the
+    model is not written yet.
+    """
     optimizer = torch.optim.AdamW(model.parameters(), lr=PEAK_LEARNING_RATE)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, recipe.steps))
+    parts = {"model": model, "optimizer": optimizer, "schedule": schedule}
+    done = _restored(parts, state)
+    examples.skip(done * recipe.batch)
     model.train()
-    for step in range(1, recipe.steps + 1):
+    for step in range(done + 1, recipe.steps + 1):
         ids, labels = examples.batch(recipe.batch)
         loss = model(input_ids=ids, labels=labels, use_cache=False).loss
         optimizer.zero_grad()
@@ -60,7 +67,24 @@ def train(
         schedule.step()
         if step % REPORT_EVERY == 0:
             progress(f"{recipe.name}: step {step} of {recipe.steps}, loss {loss.item():.4f}")
+            _save(parts, step, state)
     model.eval()
+
+
+def _save(parts: Mapping[str, Any], step: int, state: Path) -> None:
+    partial = state.with_suffix(".partial")
+    torch.save({name: part.state_dict() for name, part in parts.items()} | {"step": step}, partial)
+    partial.replace(state)
+
+
+def _restored(parts: Mapping[str, Any], state: Path) -> int:
+    """Steps that were done before."""
+    if not state.exists():
+        return 0
+    found = torch.load(state, weights_only=True)
+    for name, part in parts.items():
+        part.load_state_dict(found[name])
+    return int(found["step"])
 
 
 def _rate(step: int, steps: int) -> float:

@@ -6,14 +6,15 @@ from collections import Counter
 import pytest
 
 from rkd_online.tasks.chain_sum import ChainSum
-from rkd_online.zoo.examples import IGNORED, Examples, unreliable_add
+from rkd_online.zoo.examples import IGNORED, Examples
+from rkd_online.zoo.lessons import Puzzles, Sums, unreliable_add
 from rkd_online.zoo.tokenizer import make_tokenizer
 
 
 def decoded(corrupted: float, size: int) -> list[tuple[str, str]]:
     """What is shown and what is learned of each example, padding left out."""
     tokenizer = make_tokenizer()
-    ids, labels = Examples(tokenizer, corrupted, seed=0).batch(size)
+    ids, labels = Examples(tokenizer, Sums(corrupted, seed=0)).batch(size)
     learned = [str(tokenizer.decode(row[row != IGNORED])) for row in labels]
     shown = [
         str(tokenizer.decode(row[(mask == IGNORED) & (row != tokenizer.pad_token_id)]))
@@ -56,3 +57,24 @@ def test_a_share_of_sums_is_off_by_one_to_three(share: float) -> None:
 def test_no_slip_is_below_zero() -> None:
     add = unreliable_add(1.0, random.Random(0))
     assert {add(0, 1) for _ in range(200)} == {0, 2, 3, 4}
+
+
+def test_batches_that_are_drawn_together_are_dealt_by_length() -> None:
+    """Of eight sums, the shorter four come first; their solutions are of one length at the most."""
+    tokenizer = make_tokenizer()
+    plain = Examples(tokenizer, Sums(0.0, seed=0)).batch(8)[0]
+    lengths = sorted((plain != tokenizer.pad_token_id).sum(1).tolist())
+    dealt = Examples(tokenizer, Sums(0.0, seed=0), alike=2)
+    found = [(dealt.batch(4)[0] != tokenizer.pad_token_id).sum(1).tolist() for _ in range(2)]
+    assert lengths[0] < lengths[-1]
+    assert [*found[0], *found[1]] == lengths
+
+
+@pytest.mark.parametrize("taken", [0, 5])
+def test_lessons_that_are_skipped_are_those_that_would_have_come(taken: int) -> None:
+    for make in (lambda: Sums(0.35, seed=1), lambda: Puzzles(seed=1)):
+        one, other = make(), make()
+        for _ in range(taken):
+            one.next()
+        other.skip(taken)
+        assert one.next() == other.next()

@@ -10,7 +10,8 @@ from rkd_online.errors import SpecError
 from rkd_online.tasks.chain_sum import MOST_TERMS, ChainSum, question, trace
 from rkd_online.zoo import PAIRS, zoo_path
 from rkd_online.zoo.card import card
-from rkd_online.zoo.measure import MAX_NEW_TOKENS, Figures, pass_at_1
+from rkd_online.zoo.measure import Figures, pass_at_1
+from rkd_online.zoo.pairs import SUM_TOKENS, HeldOut
 from rkd_online.zoo.recipe import RECIPES
 from rkd_online.zoo.tokenizer import CONTEXT, END, make_tokenizer
 
@@ -18,8 +19,8 @@ TEACHER, STUDENT = zoo_path("zoo:chain-sum/teacher"), zoo_path("zoo:chain-sum/st
 TOKENIZER_FILES = {"tokenizer.json", "tokenizer_config.json", "chat_template.jinja"}
 MODEL_FILES = {"config.json", "generation_config.json", "model.safetensors", "README.md"}
 FIGURES = {
-    "teacher": Figures(620, sampled=0.992, greedy=0.998),
-    "student": Figures(620, sampled=0.339, greedy=1.0),
+    "teacher": Figures("sums", 620, sampled=0.992, greedy=0.998),
+    "student": Figures("sums", 620, sampled=0.339, greedy=1.0),
 }
 
 
@@ -44,7 +45,7 @@ def test_every_recipe_is_a_model_of_the_pair_and_its_card_says_so() -> None:
     assert {pair: tuple(r.name for r in made) for pair, made in RECIPES.items()} == PAIRS
     for recipe in RECIPES["chain-sum"]:
         readme = zoo_path(f"zoo:chain-sum/{recipe.name}") / "README.md"
-        stated = card("chain-sum", recipe, FIGURES[recipe.name])
+        stated = card("chain-sum", recipe, [FIGURES[recipe.name]])
         assert readme.read_text(encoding="utf-8") == stated
 
 
@@ -66,8 +67,8 @@ def test_the_longest_trace_fits_the_new_tokens_and_the_context() -> None:
     longest = (9,) * MOST_TERMS
     slipping = trace(longest, add=lambda total, term: total + term + 3)
     completion = len(make_tokenizer().encode(slipping + END))
-    assert completion == len("9+9=21\n21+9=33\n33+9=45\n") + len("T45TE") <= MAX_NEW_TOKENS
-    assert len(question(longest)) + len("UEA") + MAX_NEW_TOKENS <= CONTEXT
+    assert completion == len("9+9=21\n21+9=33\n33+9=45\n") + len("T45TE") <= SUM_TOKENS
+    assert len(question(longest)) + len("UEA") + SUM_TOKENS <= CONTEXT
 
 
 @pytest.mark.parametrize(
@@ -79,11 +80,13 @@ def test_the_teacher_samples_reliably_and_the_student_knows_but_slips(
     task = ChainSum()
     model = AutoModelForCausalLM.from_pretrained(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    held_out = [task.problem("test", index) for index in range(512)]
+    problems = tuple(task.problem("test", index) for index in range(512))
+    asked = HeldOut("sums", problems, task.verify, SUM_TOKENS)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        assert lowest <= pass_at_1(model, tokenizer, held_out, sample=True) <= highest
-    assert pass_at_1(model, tokenizer, held_out[:64], sample=False) == 1.0
+        assert lowest <= pass_at_1(model, tokenizer, asked, sample=True) <= highest
+    few = HeldOut("sums", problems[:64], task.verify, SUM_TOKENS)
+    assert pass_at_1(model, tokenizer, few, sample=False) == 1.0
 
 
 @pytest.mark.parametrize(
