@@ -1,6 +1,6 @@
 """The card of an exported checkpoint: ``README.md`` as the Hugging Face hub reads it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -79,7 +79,7 @@ def model_card(origin: Origin, found: Measured | None, *, template: str) -> str:
         name=spec.name,
         policy=_model(spec.policy.model),
         algorithm=algorithm_words(spec),
-        teacher=f" with {_model(spec.teacher.model)} as its teacher" if spec.teacher else "",
+        teacher=_taught_by([_model(one.model) for one in spec.teachers.values()]),
         step=origin.step,
         steps=spec.steps,
         use=_use(spec, template),
@@ -88,6 +88,12 @@ def model_card(origin: Origin, found: Measured | None, *, template: str) -> str:
         method=_yaml(spec, METHOD),
         provenance="\n".join(f"| {name} | {value} |" for name, value in _provenance(origin)),
     )
+
+
+def _taught_by(models: Sequence[str]) -> str:
+    if len(models) > 1:
+        return f" with {', '.join(models)} as its teachers"
+    return f" with {models[0]} as its teacher" if models else ""
 
 
 def algorithm_words(spec: JobSpec) -> str:
@@ -199,8 +205,8 @@ def _provenance(origin: Origin) -> Iterator[tuple[str, str]]:
     yield "job", f"`{origin.job}`"
     yield "step", f"{origin.step} of {spec.steps}"
     yield "policy", _model(spec.policy.model) + _revision(spec.policy.model)
-    if spec.teacher is not None:
-        yield "teacher", _model(spec.teacher.model) + _revision(spec.teacher.model)
+    for teacher in spec.teachers.values():
+        yield "teacher", _model(teacher.model) + _revision(teacher.model)
     yield "seed", str(spec.seed)
     yield "spec (SHA-256)", f"`{origin.spec_digest}`"
     yield "versions", ", ".join(f"{name} {one}" for name, one in sorted(origin.versions.items()))

@@ -86,12 +86,12 @@ def _tokenizer_folder(job: KnownJob) -> Path:
 def _manifest(job: KnownJob, writer: ShardWriter) -> StoreManifest:
     sampled = [one for one in job.run.attempts() if one.rollout_files.is_dir()]
     setup = read_setup(sampled[-1].setup)
-    teacher = job.spec.teacher
+    teachers = [one.model for one in job.spec.teachers.values()]
     return StoreManifest(
         source=f"job {job.name}",
         task=task_name(job.spec),
         sampled_by=job.spec.policy.model,
-        judged_by=None if teacher is None else teacher.model,
+        judged_by=", ".join(teachers) or None,
         tokenizer=setup.tokenizer,
         end_token_ids=setup.end_token_ids,
         correct_at=job.spec.correct_at,

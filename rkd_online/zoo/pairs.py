@@ -70,4 +70,4 @@ SUBJECTS: Final[Mapping[str, Pair]] = {
         held_out=_puzzles,
     ),
 }
-"""One for each pair of ``RECIPES``."""
+"""By the name of the pair."""

@@ -122,6 +122,23 @@ def test_the_card_says_how_it_was_made(tmp_path: Path) -> None:
         assert words in found.text
 
 
+def test_the_card_names_every_teacher_of_a_mixture(tmp_path: Path) -> None:
+    """The job's for one part, another for the other."""
+    parts = [
+        {"name": "few", "task": {"type": "chain_sum", "max_terms": 3}},
+        {
+            "name": "many",
+            "task": {"type": "chain_sum", "min_terms": 4},
+            "teacher": {"model": "zoo:chain-sum/student"},
+        },
+    ]
+    job = make_job(tmp_path, checkpoints=(20,), task={"type": "mixture", "parts": parts})
+    export_checkpoint(job, choose_checkpoint(job, "20"), tmp_path / "out", force=False)
+    text = card(tmp_path / "out").text
+    assert "with `zoo:chain-sum/teacher`, `zoo:chain-sum/student` as its teachers: the" in text
+    assert "| teacher | `zoo:chain-sum/teacher` |\n| teacher | `zoo:chain-sum/student` |" in text
+
+
 def test_a_model_without_a_template_gets_the_one_of_its_plain_prompts(tmp_path: Path) -> None:
     job = make_job(tmp_path, checkpoints=(20,), prompt={"type": "plain"})
     checkpoint = job.run.checkpoints()[20]
