@@ -1,11 +1,11 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench clean
+.PHONY: help setup demo test check bench bench-methods clean
 
 PYTHON ?= python3
 BIN := .venv/bin
 
 help: ## say what each target does
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## build .venv from the locks (a second when nothing changed; PYTHON=python3.12 picks a Python)
 	@$(PYTHON) scripts/setup.py
@@ -25,6 +25,9 @@ check: setup ## lint, formatting, strict types, import rule, dead code
 
 bench: setup ## measure speed and what training gains (see benchmarks/)
 	$(BIN)/python -m benchmarks
+
+bench-methods: setup ## compare all methods over tasks and seeds; hours, and goes on where it was cut
+	$(BIN)/python -m benchmarks.methods
 
 clean: ## remove .venv, build outputs and caches; records in .rkd stay
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
