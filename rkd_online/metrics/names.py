@@ -1,7 +1,7 @@
 """Every metric that a step can report, listed once.
 
 A name is ``stage/quantity``. Means are over sequences of their token means unless said
-otherwise; with ``aggregation.type`` token_mean those of ``policy/`` and ``teacher/`` are over
+otherwise; with ``aggregation.type`` token_mean those of ``policy/`` and of a divergence are over
 tokens.
 """
 
@@ -62,6 +62,10 @@ METRICS = {
     "policy/kl_old_k3": Metric(_NATS, "Estimate k3 of KL(old || policy) per sampled token."),
     "policy/entropy": Metric(_NATS, "Entropy of the policy's next-token distribution."),
     "policy/nll": Metric(_NATS, "Negative log-likelihood of the sampled tokens."),
+    "teacher/agreement": Metric(
+        _SHARE,
+        "Pairs of a correct and an incorrect sibling in which the teacher prefers the correct one.",
+    ),
     "teacher/divergence": Metric(
         _NATS, "The teacher_divergence of a token, over its candidates and the rest."
     ),
@@ -99,4 +103,6 @@ METRICS = {
     "loop/core_seconds": Metric("s", "CPU time of the loop and all roles in the step."),
 }
 """Metric by name. Clamp shares and ``policy/kl_teacher`` need a teacher, ``policy/kl_reference`` a
-phase with a reference, ``teacher/`` one with a divergence, validation its step."""
+phase with a reference, ``teacher/divergence`` and ``teacher/top_k_mass`` one with a divergence,
+``teacher/agreement`` a teacher and a group with a correct and an incorrect sibling, validation its
+step."""

@@ -97,7 +97,7 @@ def test_metrics_are_those_of_a_job_without_a_teacher(grpo: Run) -> None:
     assert_metrics_are_listed(
         grpo.steps,
         *("policy/kl_teacher", "policy/clamp_low_share", "policy/clamp_high_share"),
-        *MODELS,
+        *("teacher/agreement", *MODELS),
     )
 
 
@@ -201,6 +201,22 @@ def test_the_divergence_from_the_teacher_is_that_of_the_recorded_tokens(
             for row in taught_by_vllm.rows(step.step)
         ]
         assert step.metrics["policy/kl_teacher"] == pytest.approx(np.mean(means), abs=1e-5)
+
+
+def test_the_agreement_of_the_teacher_is_that_of_the_recorded_tokens(taught_by_vllm: Run) -> None:
+    for step in taught_by_vllm.steps:
+        rows = taught_by_vllm.rows(step.step)
+        likelier = [
+            np.mean(np.array(row["teacher_logprobs"]) - np.array(row["sampler_logprobs"]))
+            for row in rows
+        ]
+        pairs = [
+            np.sign(likelier[one] - likelier[other])
+            for one, right in enumerate(rows)
+            for other, wrong in enumerate(rows)
+            if right["group_id"] == wrong["group_id"] and right["correct"] and not wrong["correct"]
+        ]
+        assert step.metrics["teacher/agreement"] == pytest.approx((np.mean(pairs) + 1) / 2)
 
 
 def test_the_distance_from_the_reference_is_that_from_the_student_as_loaded(

@@ -19,6 +19,7 @@ def test_metrics_of_a_batch_by_hand() -> None:
     assert batch_metrics(groups, correct_at=0.5) == pytest.approx(
         {
             "reward/mean": 0.5,
+            "teacher/agreement": 0.5,  # The teacher finds every token equally likelier.
             "reward/std": (0.5 / 4) ** 0.5,
             "reward/correct_share": 0.5,
             "reward/no_signal_share": 0.5,
@@ -65,7 +66,9 @@ def test_rewards_of_the_parts_of_a_mixture_are_those_of_their_own_groups() -> No
         "reward/mean/short": 0.5,
         "reward/correct_share/short": 0.5,
         "sampler/kl_teacher/short": -0.25,
+        "teacher/agreement/short": 0.5,
         "reward/mean/long": 0.5,
         "reward/correct_share/long": 1 / 3,
         "sampler/kl_teacher/long": -0.25,
+        "teacher/agreement/long": 0.5,
     }
