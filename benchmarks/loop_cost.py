@@ -14,6 +14,7 @@ from rkd_online.run.pipeline import Pipeline
 from rkd_online.run.pools import GeneratorPool, ScorerPool
 from rkd_online.run.records import AttemptFolder
 from rkd_online.run.report import StepReporter
+from rkd_online.run.stopping import Stopping
 from rkd_online.spec import JobSpec
 from rkd_online.types import (
     Logprobs,
@@ -163,7 +164,7 @@ def _milliseconds(rollouts: int) -> float:
             ),
         )
         started = time.perf_counter()
-        asyncio.run(train(roles, spec, start))
+        asyncio.run(train(roles, spec, start, Stopping(spec)))
         return 1000 * (time.perf_counter() - started) / rollouts
 
 

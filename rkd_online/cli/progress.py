@@ -80,6 +80,9 @@ class Progress:
             self._print(
                 f"step {data['step']}: {data['after']} follows {data['before']}, {data['reason']}"
             )
+        elif type == "early_stop":
+            self._steps = self._done = int(data["step"])
+            self._print(f"step {data['step']}: the job ends early, {data['reason']}")
         elif type == "status":
             self._say(f"job is {data['status']}")
         elif type == "finished":

@@ -48,6 +48,8 @@ class Report(Record):
     """Type of its algorithm, or of those of its phases."""
     steps: NonNegativeInt
     """Steps trained."""
+    early_stop: str | None
+    """After which step the job ended before its steps, and why; null where it did them all."""
     summary: str
     """What came out, in one sentence."""
     headline: Decoding

@@ -26,10 +26,15 @@ def render_report(report: Report) -> RenderableType:
         kept += f"{report.checkpoints.best} (best by {report.checkpoints.best_by})\n"
     head = Text.assemble(
         "\n", (report.summary, "bold"), "\n", _differences(report), (cost + kept, "dim"), "\n",
-        f"{report.name} · {report.algorithm} · {prompts} test prompts\n",
+        f"{report.name} · {report.algorithm} · {prompts} test prompts\n", (_told(report), "yellow"),
     )  # fmt: skip
     decodings = {decoding: _rows(compared) for decoding, compared in report.decodings.items()}
     return Group(head, *tables(decodings, bold="student after"), _stages(report))
+
+
+def _told(report: Report) -> str:
+    """Why it ended early."""
+    return "" if report.early_stop is None else f"ended early, {report.early_stop}\n"
 
 
 def _differences(report: Report) -> str:

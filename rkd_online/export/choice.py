@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Final
 
 from rkd_online.errors import RecordError
-from rkd_online.metrics.sinks import read_reports
 from rkd_online.run.checkpoints import best_step, values_by_version
 from rkd_online.run.records import RunFolder
+from rkd_online.run.stopping import Stopping
 from rkd_online.spec.invalid import suggestion
 from rkd_online.spec.job import JobSpec
 
@@ -29,8 +29,7 @@ class KnownJob:
 
     def steps_done(self) -> int:
         """Steps that were reported."""
-        reports = read_reports([one.metrics for one in self.run.attempts()])
-        return max((report.step for report in reports), default=0)
+        return max((report.step for report in self.run.reports()), default=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +73,7 @@ def choose_checkpoint(job: KnownJob, which: str) -> ChosenCheckpoint:
 
 
 def _best(job: KnownJob, kept: dict[int, Path]) -> int:
-    reports = read_reports([one.metrics for one in job.run.attempts()])
-    return best_step(kept, values_by_version(reports, job.spec.checkpoint.best_metric))
+    return best_step(kept, values_by_version(job.run.reports(), job.spec.checkpoint.best_metric))
 
 
 def _none_yet(job: KnownJob, *, student: bool) -> str:
@@ -86,7 +84,8 @@ def _none_yet(job: KnownJob, *, student: bool) -> str:
 def _not_kept(job: KnownJob, step: int, kept: list[int]) -> str:
     if not kept:
         return _none_yet(job, student=False)
-    words = "" if job.steps_done() >= job.spec.steps else f"; {_due(job)}"
+    last = Stopping(job.spec, job.run.reports()).last
+    words = "" if job.steps_done() >= last else f"; {_due(job)}"
     return (
         f"job {job.name} keeps no checkpoint of step {step}: kept are those of steps "
         f"{', '.join(map(str, kept))}{words}"

@@ -87,6 +87,7 @@ def read_reports(paths: list[Path]) -> list[StepReport]:
         whole, _, _ = path.read_text().rpartition("\n") if path.exists() else ("", "", "")
         for line in whole.splitlines():
             report = StepReport(**json.loads(line))
-            found = {step: one for step, one in found.items() if step < report.step}
+            if found and report.step <= next(reversed(found)):
+                found = {step: one for step, one in found.items() if step < report.step}
             found[report.step] = report
     return list(found.values())

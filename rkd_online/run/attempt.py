@@ -10,7 +10,7 @@ from typing import Final
 from rkd_online.evaluation.record import Evaluation
 from rkd_online.evaluation.report import Report
 from rkd_online.learning.manifest import read_progress
-from rkd_online.metrics.sinks import Sink, Sinks, read_reports
+from rkd_online.metrics.sinks import Sink, Sinks
 from rkd_online.run.checkpoints import CheckpointKeeper, named_checkpoints
 from rkd_online.run.evaluator import Evaluator
 from rkd_online.run.learners import LearnerRanks
@@ -24,6 +24,7 @@ from rkd_online.run.results import make_report
 from rkd_online.run.roles import Generator
 from rkd_online.run.setup import JobSetup
 from rkd_online.run.setup_record import write_setup
+from rkd_online.run.stopping import Stopping
 from rkd_online.run.stored import KeptInStore, StoredGroups
 from rkd_online.run.trace import TraceFile
 from rkd_online.run.workforce import Workforce
@@ -69,6 +70,7 @@ async def run_attempt(attempt: Attempt) -> Report:
     )
     write_setup(attempt.folder.attempt(attempt.setup.attempt).setup, attempt.setup)
     progress = _progress(attempt.resume_from)
+    earlier = [one for one in attempt.folder.reports() if one.step <= progress.step]
     if attempt.prompts.stored is None:
         batches: Batches = Pipeline(attempt.prompts, policy, scorers, spec, progress)
     else:
@@ -78,8 +80,10 @@ async def run_attempt(attempt: Attempt) -> Report:
     if progress.step == 0:
         attempt.log("measuring the student before training")
         await evaluator.measured("student-before", policy)
-    attempt.log(f"training, step {progress.step + 1} of {spec.steps}")
-    await train(roles, spec, progress)
+    stopping = Stopping(spec, earlier)
+    if progress.step < stopping.last:
+        attempt.log(f"training, step {progress.step + 1} of {spec.steps}")
+    await train(roles, spec, progress, stopping)
     attempt.log("measuring the student after training")
     before = evaluator.known("student-before")
     after = await evaluator.measured("student-after", policy)
@@ -173,7 +177,7 @@ async def _teacher_engine(attempt: Attempt, field: str) -> AsyncIterator[Generat
 def _report(
     attempt: Attempt, before: Evaluation, after: Evaluation, teacher: Evaluation | None
 ) -> Report:
-    steps = read_reports([one.metrics for one in attempt.folder.attempts()])
+    steps = attempt.folder.reports()
     report = make_report(
         attempt.setup,
         steps,

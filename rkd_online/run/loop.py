@@ -16,6 +16,7 @@ from rkd_online.run.phases import Phases
 from rkd_online.run.report import StepReporter
 from rkd_online.run.roles import Policy
 from rkd_online.run.stages import StageClock
+from rkd_online.run.stopping import Stopping
 from rkd_online.spec.job import JobSpec
 from rkd_online.types import (
     PhasePlace,
@@ -49,6 +50,10 @@ class Batches(Protocol):
 
     def take_dropped(self) -> dict[str, float]:
         """How many groups were dropped since the last call, by metric."""
+        ...
+
+    async def give_up(self) -> None:
+        """No step is to come: nothing that is under way is wanted."""
         ...
 
     async def close(self) -> None:
@@ -89,17 +94,20 @@ class Roles:
     reporter: StepReporter
 
 
-async def train(roles: Roles, spec: JobSpec, progress: Progress) -> None:
+async def train(roles: Roles, spec: JobSpec, progress: Progress, stopping: Stopping) -> None:
     """Run the steps after ``progress.step``. The next version's groups are asked for as soon as the
     generators have it, before the step is recorded; a checkpoint's time belongs to the step after
-    it."""
+    it. A run that was killed after its early stop has no step left."""
+    if stopping.stop is not None:
+        roles.reporter.event("early_stop", stopping.stop.event())
+        return
     batches = roles.batches
     phases = Phases(spec, progress.phase)
     await roles.reporter.start()
     batches.sample_with(progress.step)
     clock = StageClock()
     try:
-        for step in range(progress.step + 1, spec.steps + 1):
+        for step in stopping.steps(progress.step):
             plan = phases.plan(step)
             batches.turn_to(teacher=phases.needs_teacher, flat_groups=plan.flat_groups)
             groups = await batches.batch(step, clock)
@@ -128,11 +136,14 @@ async def train(roles: Roles, spec: JobSpec, progress: Progress) -> None:
                 await asyncio.to_thread(roles.records.rollouts, groups, batch, update)
             metrics |= batches.take_dropped()
             report = await roles.reporter.step(step, groups, metrics, clock)
-            if step < spec.steps and (switch := phases.done(step, report.metrics)):
+            if stop := stopping.done(report):
+                roles.reporter.event("early_stop", stop.event())
+            elif step < spec.steps and (switch := phases.done(step, report.metrics)):
                 roles.reporter.event("phase", switch.event())
             clock = StageClock()
-            if step % spec.checkpoint.every == 0 or step == spec.steps:
+            if step % spec.checkpoint.every == 0 or step == stopping.last:
                 with clock.stage("checkpoint"):
                     await roles.checkpoints.save(batches.progress(phases.place))
+        await batches.give_up()
     finally:
         await batches.close()

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 from rkd_online.spec.algorithm import Algorithm, is_reward_driven, needs_teacher
 from rkd_online.spec.job import JobSpec
-from rkd_online.spec.phases import Phase, PlateauEnd, StepEnd, plateaued
+from rkd_online.spec.phases import Phase, StepEnd
+from rkd_online.spec.plateau import PlateauEnd, plateau_reason, plateaued
 from rkd_online.types import PhasePlace, Turn
 
 
@@ -109,5 +110,5 @@ class Phases:
         if isinstance(end, StepEnd) and step >= end.step:
             return f"step {end.step} was its last"
         if isinstance(end, PlateauEnd) and plateaued(end, self._place.values):
-            return f"{end.metric} got no better in {end.patience} values"
+            return plateau_reason(end)
         return None

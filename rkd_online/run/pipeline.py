@@ -122,6 +122,12 @@ class Pipeline:
         taken, self._dropped = self._dropped, dict.fromkeys(DROPPED, 0)
         return {DROPPED[reason]: float(count) for reason, count in taken.items()}
 
+    async def give_up(self) -> None:
+        """No step is to come: engines that went on sampling would keep an evaluation waiting."""
+        await self.close()
+        if unsampled := sorted(self._open - self._sampled_at.keys()):
+            await self._generators.abort(unsampled)
+
     async def close(self) -> None:
         """Stop waiting for anything that is still under way."""
         for task in self._tasks:

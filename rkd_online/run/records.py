@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rkd_online.errors import RecordError
+from rkd_online.metrics.sinks import read_reports
 from rkd_online.spec.job import JobSpec
-from rkd_online.types import ScoredGroup, TrainingBatch, UpdateResult
+from rkd_online.types import ScoredGroup, StepReport, TrainingBatch, UpdateResult
 
 
 def data_dir(given: Path | None = None) -> Path:
@@ -50,6 +51,10 @@ class RunFolder:
         """The folders of all attempts so far, oldest first."""
         numbers = sorted(int(path.name) for path in (self.path / "attempts").glob("[0-9]*"))
         return [self.attempt(number) for number in numbers]
+
+    def reports(self) -> list[StepReport]:
+        """The report of every step, as the last attempt did it that did it."""
+        return read_reports([attempt.metrics for attempt in self.attempts()])
 
     def write_spec(self, spec: JobSpec) -> None:
         """Keep the resolved spec."""

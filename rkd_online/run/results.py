@@ -16,7 +16,9 @@ from rkd_online.evaluation.report import (
 )
 from rkd_online.run.setup import JobSetup
 from rkd_online.run.setup_record import package_versions, spec_digest
+from rkd_online.run.stopping import Stopping
 from rkd_online.spec.decoding import Decoding
+from rkd_online.spec.job import JobSpec
 from rkd_online.types import StepReport
 
 T = TypeVar("T")
@@ -48,6 +50,7 @@ def make_report(
         name=spec.name,
         algorithm=" then ".join(phase.algorithm.type for phase in spec.phases_in_turn),
         steps=len(steps),
+        early_stop=_early_stop(spec, steps),
         summary=summarize(pass_at_1, paired),
         headline=headline,
         pass_at_1=pass_at_1,
@@ -66,6 +69,11 @@ def make_report(
         spec_digest=spec_digest(spec),
         versions=package_versions(),
     )
+
+
+def _early_stop(spec: JobSpec, steps: Sequence[StepReport]) -> str | None:
+    stop = Stopping(spec, steps).stop
+    return None if stop is None else f"after step {stop.step} of {spec.steps}: {stop.reason}"
 
 
 def _compared(

@@ -56,6 +56,9 @@ class StoredGroups:
         """Nothing is ever dropped."""
         return {}
 
+    async def give_up(self) -> None:
+        """Nothing is under way."""
+
     async def close(self) -> None:
         """Nothing is under way."""
 

@@ -110,6 +110,24 @@ class PhaseBegun(Numbered):
     """The switch."""
 
 
+class EarlyStop(Sent):
+    """The job ends before its steps."""
+
+    step: PositiveInt
+    """Its last step."""
+    reason: str
+    """Why it ends."""
+
+
+class StoppedEarly(Numbered):
+    """A job ends before its steps, as it asked for."""
+
+    type: Literal["early_stop"]
+    """Names this event."""
+    data: EarlyStop
+    """The stop."""
+
+
 class Told(Numbered):
     """A line for people. ``failed`` ends the job: another run would meet the same error. ``lost``
     is why this run is about to end, where another one may get further."""
@@ -121,7 +139,8 @@ class Told(Numbered):
 
 
 RunEvent = Annotated[
-    Noted | StepDone | CheckpointWritten | PhaseBegun | Told, Field(discriminator="type")
+    Noted | StepDone | CheckpointWritten | PhaseBegun | StoppedEarly | Told,
+    Field(discriminator="type"),
 ]
 RunEvents = Annotated[list[RunEvent], Field(max_length=1000)]
 

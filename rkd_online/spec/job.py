@@ -14,7 +14,9 @@ from rkd_online.spec.algorithm import (
     is_reward_driven,
 )
 from rkd_online.spec.base import SpecModel
+from rkd_online.spec.devices import device_problem
 from rkd_online.spec.divergence import Divergence, TeacherDivergence
+from rkd_online.spec.early_stop import EarlyStop, NeverStop, early_stop_problem
 from rkd_online.spec.mixture import (
     AnyTask,
     Course,
@@ -75,6 +77,8 @@ class JobSpec(SpecModel):
     """How weights are updated."""
     steps: PositiveInt
     """Steps of the whole job."""
+    early_stop: EarlyStop = NeverStop()
+    """What ends the job before its steps."""
     evaluation: EvaluationSpec = EvaluationSpec()
     """How the result is measured."""
     checkpoint: CheckpointSpec = CheckpointSpec()
@@ -177,6 +181,20 @@ class JobSpec(SpecModel):
         return self
 
     @model_validator(mode="after")
+    def _early_stop_can_come(self) -> Self:
+        problem = early_stop_problem(
+            self.early_stop,
+            self.phases_in_turn,
+            steps=self.steps,
+            validation_every=self.evaluation.every,
+            teacher=bool(self.teachers),
+            stored=self.rollout.source.type == "store",
+        )
+        if problem is not None:
+            raise ValueError(problem)
+        return self
+
+    @model_validator(mode="after")
     def _teacher_fits_algorithm(self) -> Self:
         for field, algorithm in self._algorithms().items():
             wanting: dict[str, Algorithm | TeacherDivergence] = {
@@ -270,31 +288,9 @@ class JobSpec(SpecModel):
 
     @model_validator(mode="after")
     def _gpus_fit_device(self) -> Self:
-        device, roles = self.resources.device, ("generator", "learner", "scorer")
-        gpus = {role: getattr(self.resources, role).gpus for role in roles}
-        taken = [f"resources.{role}.gpus {count:g}" for role, count in gpus.items() if count]
-        engines = [("generator", self.resources.generator.tensor_parallel)]
-        for teacher in self.teachers.values():
-            if teacher.scorer.type == "vllm":
-                engines.append(("scorer", teacher.scorer.tensor_parallel))
-        for role, size in engines:
-            if size > 1 and gpus[role] != size:
-                raise ValueError(
-                    f"tensor_parallel {size} of the {role} needs as many GPUs, found "
-                    f"resources.{role}.gpus {gpus[role]:g}: set it to {size}, and "
-                    "resources.device 'cuda'"
-                )
-        idle = None if self.teachers else "scorer"
-        missing = [f"resources.{role}.gpus" for role in roles if not gpus[role] and role != idle]
-        if device == "cuda" and missing:
-            raise ValueError(
-                f"resources.device 'cuda' needs GPUs, found 0: set {', '.join(missing)} above 0"
-            )
-        if device == "cpu" and taken:
-            raise ValueError(
-                f"resources.device 'cpu' leaves GPUs idle, found {', '.join(taken)}: set each to "
-                "0, or resources.device 'cuda'"
-            )
+        problem = device_problem(self.resources, self.teachers)
+        if problem is not None:
+            raise ValueError(problem)
         return self
 
     @model_validator(mode="after")

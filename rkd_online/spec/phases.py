@@ -2,21 +2,11 @@
 
 from typing import Annotated, Literal, Self, assert_never
 
-from pydantic import (
-    Field,
-    NonNegativeFloat,
-    PositiveFloat,
-    PositiveInt,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Field, PositiveFloat, PositiveInt, ValidationError, model_validator
 
-from rkd_online.spec.algorithm import Algorithm
+from rkd_online.spec.algorithm import Algorithm, needs_teacher
 from rkd_online.spec.base import SpecModel
-
-PlateauMetric = Literal[
-    "reward/mean", "reward/correct_share", "validation/pass_at_1", "policy/kl_teacher"
-]
+from rkd_online.spec.plateau import PlateauEnd, plateau_problem
 
 
 class JobEnd(SpecModel):
@@ -33,19 +23,6 @@ class StepEnd(SpecModel):
     """Names this end."""
     step: PositiveInt
     """Its last step, counted from the job's first."""
-
-
-class PlateauEnd(SpecModel):
-    """The phase ends when a metric gets no better."""
-
-    type: Literal["plateau"]
-    """Names this end."""
-    metric: PlateauMetric
-    """What should get better: higher, ``policy/kl_teacher`` lower."""
-    patience: PositiveInt
-    """This many values in a row that are not better than the best before them end the phase."""
-    least_change: NonNegativeFloat = 0.0
-    """A value is better when it is more than this beyond the best."""
 
 
 PhaseEnd = Annotated[JobEnd | StepEnd | PlateauEnd, Field(discriminator="type")]
@@ -131,7 +108,13 @@ def phase_problem(
                     )
                 first = step + 1
             case PlateauEnd():
-                problem = _plateau_problem(phase.until, steps - first, validation_every, teacher)
+                problem = plateau_problem(
+                    phase.until,
+                    steps=steps - first,
+                    validation_every=validation_every,
+                    teacher=teacher,
+                    ends="the phase",
+                )
                 if problem is not None:
                     return f"{where}{problem}"
                 first += 1
@@ -140,29 +123,11 @@ def phase_problem(
     return None
 
 
-def _plateau_problem(
-    end: PlateauEnd, steps: int, validation_every: int, teacher: bool
-) -> str | None:
-    """``steps`` are those in which the phase has to end, so that another can follow."""
-    if end.metric == "validation/pass_at_1" and validation_every == 0:
-        return f".metric {end.metric!r} is never measured: set evaluation.every"
-    if end.metric == "policy/kl_teacher" and not teacher:
-        return f".metric {end.metric!r} needs a teacher: add teacher.model"
-    values = steps // (validation_every if end.metric == "validation/pass_at_1" else 1)
-    if end.patience >= values:
-        return (
-            f".patience {end.patience} can never end the phase: {values} values of {end.metric} "
-            f"come before the job's last step, the first of them is the best; set "
-            f"{max(values - 1, 1)} or less, or more steps"
-        )
-    return None
-
-
-def plateaued(end: PlateauEnd, values: tuple[float, ...]) -> bool:
-    """Whether the last ``patience`` of a phase's values are no better than the best before each."""
-    sign = -1 if end.metric == "policy/kl_teacher" else 1
-    best, waited = float("-inf"), 0
-    for value in values:
-        better = sign * value > best + end.least_change
-        best, waited = (sign * value, 0) if better else (best, waited + 1)
-    return waited >= end.patience
+def taught_steps(phases: tuple[Phase, ...], steps: int) -> int:
+    """The steps of a job, at most, whose groups a teacher scores: until the last phase that asks
+    for it has ended."""
+    taught = [phase for phase in phases if needs_teacher(phase.algorithm)]
+    if not taught:
+        return 0
+    end = taught[-1].until
+    return min(end.step, steps) if isinstance(end, StepEnd) else steps

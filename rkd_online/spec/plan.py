@@ -1,14 +1,14 @@
 """A job in words: what it would sample, update, measure and keep, and what it takes."""
 
 from collections.abc import Iterator
-from typing import Final, assert_never
+from typing import Final
 
 from rkd_online.spec.algorithm import reference_of
 from rkd_online.spec.decoding import DISTRIBUTIONS, answers_per_prompt
 from rkd_online.spec.job import JobSpec
 from rkd_online.spec.mixture import Course, Part
 from rkd_online.spec.model_files import BYTES, ModelFiles, read_model
-from rkd_online.spec.phases import JobEnd, Phase, PhaseEnd, PlateauEnd, StepEnd
+from rkd_online.spec.plan_phases import early_stop_words, phase_words
 from rkd_online.spec.references import is_hub_reference, resolve_model
 from rkd_online.spec.resources import GeneratorResources, WorkerResources
 from rkd_online.spec.store_files import read_store_manifest
@@ -42,7 +42,9 @@ def describe_plan(spec: JobSpec) -> str:
 
 def _sections(spec: JobSpec) -> Iterator[tuple[str, list[str]]]:
     if spec.phases:
-        yield "phases", [_phase(phase) for phase in spec.phases]
+        yield "phases", [phase_words(phase) for phase in spec.phases]
+    if stops := early_stop_words(spec.early_stop):
+        yield "early stop", stops
     yield "policy", [_model(spec.policy.model)]
     if spec.teachers:
         yield "teacher", [_teacher(course, spec.candidates) for course in spec.courses]
@@ -56,28 +58,6 @@ def _sections(spec: JobSpec) -> Iterator[tuple[str, list[str]]]:
     yield "evaluation", _evaluation(spec)
     yield "checkpoints", [_checkpoints(spec)]
     yield "actors", _actors(spec)
-
-
-def _phase(phase: Phase) -> str:
-    moves = [
-        f", {name} from {getattr(phase.algorithm, name):g} to {one.to:g} in {one.steps} steps"
-        for name, one in phase.anneal.items()
-    ]
-    rate = phase.learning_rate_factor
-    faster = f", learning rate times {rate:g}" if rate != 1 else ""
-    return f"{phase.algorithm.type}{''.join(moves)}{faster} {_phase_end(phase.until)}"
-
-
-def _phase_end(end: PhaseEnd) -> str:
-    match end:
-        case JobEnd():
-            return "until the job ends"
-        case StepEnd():
-            return f"until step {end.step}"
-        case PlateauEnd():
-            return f"until {end.metric} gets no better in {end.patience} values"
-        case _:
-            assert_never(end)
 
 
 def _files(reference: str) -> ModelFiles | None:

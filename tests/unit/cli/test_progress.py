@@ -121,6 +121,29 @@ def test_trouble_stays_above_the_live_view() -> None:
     assert "job is starting" in last
 
 
+STOP = {"step": 10, "reason": "reward/mean is 0.900, at least 0.9"}
+
+
+def test_an_early_stop_ends_the_bar_and_says_why() -> None:
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=80, color_system=None)
+    with Progress(steps=60, title="quickstart", console=console) as progress:
+        progress.event("step", step(10))
+        progress.event("early_stop", STOP)
+    before, _, last = out.getvalue().rpartition("quickstart")
+    assert "step 10: the job ends early, reward/mean is 0.900, at least 0.9" in before
+    assert last.splitlines()[1].rstrip() == f"{'━' * 32}  step 10/10"
+
+
+def test_a_display_of_a_run_that_goes_on_after_its_early_stop_has_no_step_to_wait_for() -> None:
+    progress, out = plain()
+    progress.event("early_stop", STOP)
+    assert progress.left() is None
+    assert out.getvalue().splitlines() == [
+        "step 10: the job ends early, reward/mean is 0.900, at least 0.9",
+    ]
+
+
 def test_the_last_view_has_no_spinner_and_no_time_left() -> None:
     out = io.StringIO()
     console = Console(file=out, force_terminal=True, width=80, color_system=None)

@@ -48,7 +48,12 @@ def measurement(
     )
 
 
-def report(*, with_teacher: bool = True, unjudged: int = 0) -> Report:
+def report(
+    *,
+    with_teacher: bool = True,
+    unjudged: int = 0,
+    early_stop: str | None = None,
+) -> Report:
     """Half of the gap from 0.4 to 0.9 closed in two steps."""
     teacher = 0.9 if with_teacher else None
     sampled = Compared[Measurement](
@@ -67,6 +72,7 @@ def report(*, with_teacher: bool = True, unjudged: int = 0) -> Report:
             "name": "quickstart",
             "algorithm": "rlad",
             "steps": 2,
+            "early_stop": early_stop,
             "summary": "The student improved",
             "headline": "temperature_1",
             "pass_at_1": three(teacher, 0.4, 0.65),

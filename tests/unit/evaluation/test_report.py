@@ -3,7 +3,12 @@ import json
 import pytest
 
 from rkd_online.errors import RecordError
-from rkd_online.evaluation.report import gap_closed, parse_report, summarize, why_no_gap
+from rkd_online.evaluation.report import (
+    gap_closed,
+    parse_report,
+    summarize,
+    why_no_gap,
+)
 from tests.unit.evaluation.sample_report import gains, report, three
 
 
@@ -56,7 +61,8 @@ def test_few_prompts_show_nothing_whatever_their_interval() -> None:
 
 
 def test_a_report_reads_back_as_it_was_written() -> None:
-    for one in (report(), report(with_teacher=False)):
+    told = report(early_stop="after step 2 of 60: no better")
+    for one in (report(), report(with_teacher=False), told):
         assert parse_report(one.model_dump_json().encode(), "report.json") == one
         assert parse_report(json.loads(one.model_dump_json()), "report.json") == one
 

@@ -67,6 +67,12 @@ def test_the_head_has_the_paired_differences_and_the_size_of_the_job() -> None:
     assert ["512", "rollouts,", "12,000", "completion", "tokens"] in [line[5:] for line in lines]
 
 
+def test_the_head_says_why_a_job_ended_early() -> None:
+    shown = rendered(report(early_stop="after step 2 of 60: no better"))
+    assert "\nended early, after step 2 of 60: no better\n" in shown
+    assert "ended early" not in rendered(report())
+
+
 def test_answers_that_were_not_judged_are_told() -> None:
     told = "student after, temperature 1: judging failed for 3 answers, which count as not correct"
     assert told in " ".join(rendered(report(unjudged=3)).split())

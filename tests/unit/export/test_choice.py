@@ -1,11 +1,13 @@
 """Which job and which checkpoint: what is taken, and what is said where there is none."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from rkd_online.errors import RecordError
 from rkd_online.export.choice import choose_checkpoint, find_job
+from rkd_online.spec import JobSpec
 from tests.unit.export.jobs import make_job
 
 REWARDS = {1: 0.1, 21: 0.9, 41: 0.5}
@@ -49,6 +51,17 @@ def test_a_step_that_is_not_kept_lists_those_that_are(tmp_path: Path) -> None:
     assert str(refused.value) == (
         "job sums keeps no checkpoint of step 60: kept are those of steps 0, 20, 40; it has done "
         "41 of 60 steps, the next is written after step 60"
+    )
+
+
+def test_a_job_that_ended_early_has_no_checkpoint_to_come(tmp_path: Path) -> None:
+    job = make_job(tmp_path, reports={1: 0.1, 20: 0.9}, checkpoints=(0, 20))
+    stop = {"type": "reached", "metric": "reward/mean", "value": 0.9}
+    spec = JobSpec.model_validate(job.spec.model_dump(mode="json") | {"early_stop": stop})
+    with pytest.raises(RecordError) as refused:
+        choose_checkpoint(replace(job, spec=spec), "40")
+    assert str(refused.value) == (
+        "job sums keeps no checkpoint of step 40: kept are those of steps 0, 20"
     )
 
 

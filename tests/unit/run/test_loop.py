@@ -11,6 +11,7 @@ from rkd_online.metrics.busy import BusySpan, WorkLog
 from rkd_online.run.loop import Roles, train
 from rkd_online.run.pipeline import Pipeline
 from rkd_online.run.report import StepReporter
+from rkd_online.run.stopping import Stopping
 from rkd_online.spec import JobSpec
 from rkd_online.types import (
     Logprobs,
@@ -156,7 +157,9 @@ class Keeper:
         await self.run.save(progress)
 
 
-def run_train(fake: FakeRun, job: JobSpec, done: int = 0) -> None:
+def run_train(
+    fake: FakeRun, job: JobSpec, done: int = 0, earlier: Sequence[StepReport] = ()
+) -> None:
     """Nothing may be under way when the loop has ended, however it ends."""
     progress = Progress(done, 3 * done, ())
     roles = Roles(
@@ -171,7 +174,7 @@ def run_train(fake: FakeRun, job: JobSpec, done: int = 0) -> None:
 
     async def run() -> None:
         try:
-            await train(roles, job, progress)
+            await train(roles, job, progress, Stopping(job, earlier))
         finally:
             assert asyncio.all_tasks() == {asyncio.current_task()}
 
@@ -270,6 +273,78 @@ def test_a_checkpoint_has_the_place_in_the_phases() -> None:
         PhasePlace(1, 4, ()),
         PhasePlace(1, 4, ()),
     ]
+
+
+class Unwanted(FakeRun):
+    """Groups that no step waits for never end; those that are given up are written down."""
+
+    async def sample(self, requests: Sequence[SamplingRequest]) -> AsyncIterator[RolloutGroup]:
+        wanted = [request for request in requests if request.group_id < 9]
+        async for group in super().sample(wanted):
+            yield group
+        if len(wanted) < len(requests):
+            await asyncio.Event().wait()
+
+    async def abort(self, group_ids: Sequence[int]) -> None:
+        self.log.append(f"abort {list(group_ids)}")
+
+
+def stopping(**changes: object) -> JobSpec:
+    """A plateau of two values ends the job with step 3 of 5: the reward of every step is 0.5."""
+    stop = {"type": "plateau", "metric": "reward/mean", "patience": 2}
+    return spec(early_stop=stop, steps=5, checkpoint={"every": 2}, **changes)
+
+
+STOP = "early_stop: {'step': 3, 'reason': 'reward/mean got no better in 2 values'}"
+
+
+def test_an_early_stop_ends_the_job_with_a_checkpoint_and_gives_up_what_is_under_way() -> None:
+    fake = Unwanted()
+    run_train(fake, stopping())
+    assert [report.step for report in fake.reports] == [1, 2, 3]
+    kept = ("report", "early_stop", "checkpoint", "abort")
+    assert [line for line in fake.log if line.startswith(kept)] == [
+        "report 1", "report 2", "checkpoint 2", "report 3", STOP, "checkpoint 3",
+        "abort [9, 10, 11]",
+    ]  # fmt: skip
+
+
+def test_with_staleness_an_early_stop_gives_up_the_groups_of_two_steps() -> None:
+    fake = Unwanted()
+    run_train(fake, stopping(rollout={"prompts_per_step": 3, "group_size": 2, "max_staleness": 1}))
+    assert [report.step for report in fake.reports] == [1, 2, 3]
+    assert fake.log[-1] == "abort [9, 10, 11, 12, 13, 14]"
+
+
+def test_a_run_that_was_killed_after_its_early_stop_does_no_further_step() -> None:
+    fake, again = Unwanted(), FakeRun()
+    run_train(fake, stopping())
+    run_train(again, stopping(), done=3, earlier=fake.reports)
+    assert again.log == [STOP]
+
+
+def test_a_resumed_run_stops_where_the_first_one_did() -> None:
+    whole = Unwanted()
+    run_train(whole, stopping())
+    for done in (1, 2):
+        fake = Unwanted()
+        fake.sampler_version = done
+        run_train(fake, stopping(), done=done, earlier=whole.reports[:done])
+        assert [report.step for report in fake.reports] == list(range(done + 1, 4))
+        assert STOP in fake.log
+
+
+def test_an_early_stop_leaves_no_phase_to_begin() -> None:
+    fake = Unwanted()
+    stop = {"type": "reached", "metric": "validation/pass_at_1", "value": 0.25}
+    phases = [
+        {"algorithm": {"type": "opd"}, "until": {"type": "step", "step": 2}},
+        {"algorithm": {"type": "grpo"}},
+    ]
+    run_train(fake, spec(algorithm=None, phases=phases, early_stop=stop, steps=5))
+    assert [report.step for report in fake.reports] == [1, 2]
+    assert not [line for line in fake.log if line.startswith("phase")]
+    assert [(one.step, one.phase) for one in fake.saved] == [(2, PhasePlace(0, 1, ()))]
 
 
 class BrokenLearner(FakeRun):

@@ -398,6 +398,35 @@ def test_the_clock_tells_waiting_for_rollouts_from_waiting_for_scores(
     asyncio.run(run())
 
 
+def test_what_is_given_up_is_aborted_where_it_is_not_sampled_and_comes_no_more() -> None:
+    async def run() -> None:
+        workers = Workers(held_scores={3: asyncio.Event()})
+        pipeline = Pipeline(workers, workers, workers, job(1), START)
+        pipeline.sample_with(0)
+        await settled()
+        await workers.end(0, 1, 3)
+        assert await ids(pipeline, 1) == [0, 1]
+        await pipeline.give_up()
+        assert workers.aborted == [2]
+        assert not pipeline._tasks
+
+    asyncio.run(run())
+
+
+def test_where_nothing_is_under_way_nothing_is_aborted() -> None:
+    async def run() -> None:
+        workers = Workers()
+        pipeline = Pipeline(workers, workers, workers, job(0), START)
+        pipeline.sample_with(0)
+        await settled()
+        await workers.end(0, 1)
+        await ids(pipeline, 1)
+        await pipeline.give_up()
+        assert workers.aborted == []
+
+    asyncio.run(run())
+
+
 async def flat_and_other(workers: Workers, *group_ids: int) -> None:
     """These groups end; all have equal rewards but those above 2."""
     for key in group_ids:

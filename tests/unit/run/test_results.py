@@ -107,6 +107,21 @@ def test_a_report_of_a_job_with_phases_names_their_algorithms() -> None:
     assert made(setup, teacher=None).algorithm == "grpo then gspo"
 
 
+def test_a_report_says_after_which_step_a_job_ended_early_and_why() -> None:
+    stop = {"type": "reached", "metric": "reward/mean", "value": 0.5}
+    spec = JobSpec.model_validate(SPEC.model_dump(mode="json") | {"early_stop": stop, "steps": 9})
+    first, second = (step(number, {"step": 1.0}, loop_share=0.0) for number in (1, 2))
+    steps = [
+        replace(first, metrics=first.metrics | {"reward/mean": 0.25}),
+        replace(second, metrics=second.metrics | {"reward/mean": 0.75}),
+    ]
+    setup = replace(SETUP, spec=spec)
+    report = make_report(setup, steps, CHECKPOINTS, before=BEFORE, after=AFTER, teacher=None)
+    assert report.early_stop == "after step 2 of 9: reward/mean is 0.750, at least 0.5"
+    assert report.steps == 2
+    assert made(SETUP, teacher=None).early_stop is None
+
+
 def made(setup: JobSetup, *, teacher: Evaluation | None) -> Report:
     steps = [step(1, {"step": 1.0}, loop_share=0.0)]
     return make_report(setup, steps, CHECKPOINTS, before=BEFORE, after=AFTER, teacher=teacher)

@@ -149,6 +149,15 @@ async def test_events_of_the_run_and_of_the_plane_share_one_gapless_count(plane:
     ]
 
 
+async def test_an_early_stop_is_kept_and_the_job_goes_on(plane: Plane) -> None:
+    launch = await plane.running()
+    stop = {"step": 3, "reason": "reward/mean got no better in 2 values"}
+    answer = await plane.send(launch, numbered(2, "early_stop", **stop))
+    assert answer.json() == {"accepted": 1, "status": "running"}
+    last = (await plane.events(launch.job_id))[-1]
+    assert (last["type"], last["data"]) == ("early_stop", stop)
+
+
 async def test_a_number_is_stored_once_however_often_it_is_sent(plane: Plane) -> None:
     launch = await plane.running()
     two, three = numbered(2, "log", message="2"), numbered(3, "log", message="3")

@@ -7,7 +7,8 @@ import pytest
 from rkd_online.errors import SpecError
 from rkd_online.spec.algorithm import Grpo, Kdrl
 from rkd_online.spec.load import parse_spec
-from rkd_online.spec.phases import Annealing, Phase, PlateauEnd, plateaued
+from rkd_online.spec.phases import Annealing, Phase
+from rkd_online.spec.plateau import PlateauEnd, plateaued
 from tests.unit.spec.job import job
 
 
