@@ -83,6 +83,8 @@ class Progress:
         elif type == "early_stop":
             self._steps = self._done = int(data["step"])
             self._print(f"step {data['step']}: the job ends early, {data['reason']}")
+        elif type == "warning":
+            self._print(f"warning, step {data['step']}: {data['message']}", style="yellow")
         elif type == "status":
             self._say(f"job is {data['status']}")
         elif type == "finished":

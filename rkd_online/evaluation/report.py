@@ -10,6 +10,8 @@ from rkd_online.errors import RecordError
 from rkd_online.evaluation.measurement import Compared, Estimate, Measurement, Record
 from rkd_online.spec.decoding import Decoding
 
+TEACHER_BEHIND: Final = "teacher_behind"
+"""The warning that the measured models give, in place of the steps."""
 FEWEST_PROMPTS: Final = 6
 """With fewer, even if every prompt changed in one direction, a two-sided sign test at 5 % would not
 call it a change: 2 / 2^5 is above 0.05."""
@@ -24,6 +26,17 @@ class NamedCheckpoints(Record):
     """The best by ``best_by``."""
     best_by: str
     """The job's ``checkpoint.best_metric``."""
+
+
+class Warned(Record):
+    """Something that a run found wrong with itself."""
+
+    step: NonNegativeInt
+    """The step after which it was found."""
+    name: str
+    """Which warning it is."""
+    message: str
+    """What was measured, what it means, what to change."""
 
 
 class PairedGains(Record):
@@ -84,6 +97,8 @@ class Report(Record):
     """SHA-256 of the resolved spec as compact JSON."""
     versions: dict[str, str]
     """Version by package."""
+    warnings: tuple[Warned, ...]
+    """What the job warned of, in the order of the steps."""
     created: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
     """When the report was made."""
 
@@ -128,6 +143,19 @@ def why_no_gap(compared: Compared[Estimate]) -> str | None:
             f"({before.value:.3f})"
         )
     return None
+
+
+def teacher_behind(compared: Compared[Estimate], paired: PairedGains) -> str | None:
+    """What to say where the prompts show that the teacher is worse than the student was; None where
+    they do not."""
+    lead = paired.teacher_less_before
+    if lead is None or lead.n < FEWEST_PROMPTS or lead.high >= 0:
+        return None
+    return (
+        f"{why_no_gap(compared)}, by prompt {-lead.high:.2f} to {-lead.low:.2f} behind: what it "
+        "says of a token draws the student towards worse answers; take another teacher.model, or "
+        "an algorithm without one, such as grpo"
+    )
 
 
 def summarize(compared: Compared[Estimate], paired: PairedGains) -> str:

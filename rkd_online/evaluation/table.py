@@ -33,8 +33,10 @@ def render_report(report: Report) -> RenderableType:
 
 
 def _told(report: Report) -> str:
-    """Why it ended early."""
-    return "" if report.early_stop is None else f"ended early, {report.early_stop}\n"
+    """Why it ended early, and what it warned of."""
+    ended = [] if report.early_stop is None else [f"ended early, {report.early_stop}"]
+    warned = [f"warning, step {one.step}: {one.message}" for one in report.warnings]
+    return "".join(f"{line}\n" for line in (*ended, *warned))
 
 
 def _differences(report: Report) -> str:

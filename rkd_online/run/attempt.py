@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Final
 
 from rkd_online.evaluation.record import Evaluation
-from rkd_online.evaluation.report import Report
+from rkd_online.evaluation.report import TEACHER_BEHIND, Report
 from rkd_online.learning.manifest import read_progress
 from rkd_online.metrics.sinks import Sink, Sinks
+from rkd_online.run.advice.adviser import AdviceSink
 from rkd_online.run.checkpoints import CheckpointKeeper, named_checkpoints
 from rkd_online.run.evaluator import Evaluator
 from rkd_online.run.learners import LearnerRanks
@@ -75,7 +76,7 @@ async def run_attempt(attempt: Attempt) -> Report:
         batches: Batches = Pipeline(attempt.prompts, policy, scorers, spec, progress)
     else:
         batches = StoredGroups(attempt.prompts.stored, spec, progress)
-    roles = _roles(attempt, batches, evaluator)
+    roles = _roles(attempt, batches, evaluator, AdviceSink(spec, earlier, attempt.sink))
     await _start(attempt, roles)
     if progress.step == 0:
         attempt.log("measuring the student before training")
@@ -91,13 +92,13 @@ async def run_attempt(attempt: Attempt) -> Report:
     return _report(attempt, before, after, teacher)
 
 
-def _roles(attempt: Attempt, batches: Batches, evaluator: Evaluator) -> Roles:
+def _roles(attempt: Attempt, batches: Batches, evaluator: Evaluator, advice: Sink) -> Roles:
     spec, work = attempt.setup.spec, attempt.work
     online = attempt.prompts.stored is None
     own = attempt.folder.attempt(attempt.setup.attempt)
     learner = LearnerRanks(work.learners)
     keeper = CheckpointKeeper(own.checkpoints, learner, spec.checkpoint, attempt.sink)
-    sink = Sinks([keeper, attempt.sink])
+    sink = Sinks([keeper, attempt.sink, advice])
     return Roles(
         batches=batches,
         learner=learner,
@@ -189,5 +190,8 @@ def _report(
     from rkd_online.evaluation.plot import draw_report  # takes a second, when no one waits
 
     draw_report(report, steps, attempt.folder.plot)
+    for one in report.warnings:
+        if one.name == TEACHER_BEHIND:  # the others were told after their steps
+            attempt.sink.event("warning", one.model_dump())
     write_whole(attempt.folder.report, report.model_dump_json(indent=2) + "\n")
     return report

@@ -7,13 +7,17 @@ from rkd_online.evaluation.compare import paired_gain
 from rkd_online.evaluation.measurement import Compared, Estimate, Measurement
 from rkd_online.evaluation.record import Evaluation
 from rkd_online.evaluation.report import (
+    TEACHER_BEHIND,
     NamedCheckpoints,
     PairedGains,
     Report,
+    Warned,
     gap_closed,
     summarize,
+    teacher_behind,
     why_no_gap,
 )
+from rkd_online.run.advice.adviser import said
 from rkd_online.run.setup import JobSetup
 from rkd_online.run.setup_record import package_versions, spec_digest
 from rkd_online.run.stopping import Stopping
@@ -68,12 +72,21 @@ def make_report(
         completion_tokens=_counted("tokens", steps),
         spec_digest=spec_digest(spec),
         versions=package_versions(),
+        warnings=(*said(spec, steps), *_of_the_models(pass_at_1, paired, len(steps))),
     )
 
 
 def _early_stop(spec: JobSpec, steps: Sequence[StepReport]) -> str | None:
     stop = Stopping(spec, steps).stop
     return None if stop is None else f"after step {stop.step} of {spec.steps}: {stop.reason}"
+
+
+def _of_the_models(
+    pass_at_1: Compared[Estimate], paired: PairedGains, step: int
+) -> tuple[Warned, ...]:
+    """What is to be warned of since teacher and student are measured, after the last step."""
+    behind = teacher_behind(pass_at_1, paired)
+    return () if behind is None else (Warned(step=step, name=TEACHER_BEHIND, message=behind),)
 
 
 def _compared(

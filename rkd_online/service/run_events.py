@@ -128,6 +128,26 @@ class StoppedEarly(Numbered):
     """The stop."""
 
 
+class Advice(Sent):
+    """Something that the run found wrong with itself, and what to do."""
+
+    step: PositiveInt
+    """The step after which it was found."""
+    name: str
+    """Which warning it is."""
+    message: str
+    """What was measured, what it means, what to change."""
+
+
+class Warned(Numbered):
+    """Something is wrong with a job, which goes on."""
+
+    type: Literal["warning"]
+    """Names this event."""
+    data: Advice
+    """The warning."""
+
+
 class Told(Numbered):
     """A line for people. ``failed`` ends the job: another run would meet the same error. ``lost``
     is why this run is about to end, where another one may get further."""
@@ -139,7 +159,7 @@ class Told(Numbered):
 
 
 RunEvent = Annotated[
-    Noted | StepDone | CheckpointWritten | PhaseBegun | StoppedEarly | Told,
+    Noted | StepDone | CheckpointWritten | PhaseBegun | StoppedEarly | Warned | Told,
     Field(discriminator="type"),
 ]
 RunEvents = Annotated[list[RunEvent], Field(max_length=1000)]

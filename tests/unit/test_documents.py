@@ -4,7 +4,9 @@ import re
 
 from benchmarks.page import PAGE, page
 from benchmarks.results import ROOT, kept
+from rkd_online.evaluation.report import TEACHER_BEHIND
 from rkd_online.metrics.names import METRICS
+from rkd_online.run.advice.rules import RULES
 from scripts import job_page
 
 
@@ -19,6 +21,13 @@ def test_the_page_of_benchmarks_is_that_of_the_kept_results() -> None:
 def test_the_page_of_records_lists_every_metric() -> None:
     text = (ROOT / "docs" / "records.md").read_text()
     assert set(re.findall(r"^\| `([a-z]+/\w+)`", text, re.MULTILINE)) == set(METRICS)
+
+
+def test_the_page_of_methods_lists_every_warning() -> None:
+    text = (ROOT / "docs" / "methods.md").read_text()
+    table = text.partition("| warning |")[2].partition("\n\n")[0]
+    found = re.findall(r"^\| `(\w+)`", table, re.MULTILINE)
+    assert sorted(found) == sorted([TEACHER_BEHIND, *(rule.name for rule in RULES)])
 
 
 def test_links_between_documents_lead_somewhere() -> None:

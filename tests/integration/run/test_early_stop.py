@@ -16,6 +16,7 @@ from rkd_online.run.records import RunFolder
 SPEC: dict[str, Any] = {
     "version": 1,
     "name": "early",
+    # The other way round than it should be: the teacher is worse than the student.
     "policy": {"model": "zoo:chain-sum/teacher"},
     "teacher": {"model": "zoo:chain-sum/student"},
     "task": {"type": "chain_sum"},
@@ -75,6 +76,13 @@ def test_it_ends_at_the_last_step_of_the_plateau_with_a_checkpoint(whole: Path) 
     assert report["checkpoints"]["last"] == "attempts/1/checkpoints/step-000005"
 
 
+def test_a_teacher_that_is_worse_than_its_student_is_warned_of(whole: Path) -> None:
+    report = json.loads((whole / "report.json").read_text())
+    warned = {one["name"]: one for one in report["warnings"]}
+    assert warned["teacher_behind"]["step"] == 5
+    assert "is not ahead of the student before training" in warned["teacher_behind"]["message"]
+
+
 def test_a_run_that_is_killed_before_and_after_its_last_step_ends_with_the_same(
     whole: Path,
 ) -> None:
@@ -84,7 +92,7 @@ def test_a_run_that_is_killed_before_and_after_its_last_step_ends_with_the_same(
     assert run(SPEC, killed) == 0
     assert steps(killed) == [[1, 2, 3, 4], [4, 5], []]
     one, other = (json.loads((path / "report.json").read_text()) for path in (whole, killed))
-    for key in ("pass_at_1", "steps", "early_stop"):
+    for key in ("pass_at_1", "steps", "early_stop", "warnings"):
         assert one[key] == other[key], key
 
 

@@ -121,7 +121,19 @@ def test_trouble_stays_above_the_live_view() -> None:
     assert "job is starting" in last
 
 
+WARNING = {"step": 9, "name": "truncated", "message": "50% of the completions are cut"}
 STOP = {"step": 10, "reason": "reward/mean is 0.900, at least 0.9"}
+
+
+def test_a_warning_stays_above_the_live_view_in_yellow() -> None:
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=80, color_system="standard")
+    with Progress(steps=60, title="quickstart", console=console) as progress:
+        progress.event("log", {"message": "training"})
+        progress.event("warning", WARNING)
+    before, _, last = out.getvalue().rpartition("quickstart")
+    assert "\x1b[33mwarning, step 9: 50% of the completions are cut\x1b[0m" in before
+    assert "training" in last
 
 
 def test_an_early_stop_ends_the_bar_and_says_why() -> None:
@@ -138,9 +150,11 @@ def test_an_early_stop_ends_the_bar_and_says_why() -> None:
 def test_a_display_of_a_run_that_goes_on_after_its_early_stop_has_no_step_to_wait_for() -> None:
     progress, out = plain()
     progress.event("early_stop", STOP)
+    progress.event("warning", WARNING)
     assert progress.left() is None
     assert out.getvalue().splitlines() == [
         "step 10: the job ends early, reward/mean is 0.900, at least 0.9",
+        "warning, step 9: 50% of the completions are cut",
     ]
 
 

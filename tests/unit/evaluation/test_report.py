@@ -4,9 +4,11 @@ import pytest
 
 from rkd_online.errors import RecordError
 from rkd_online.evaluation.report import (
+    Warned,
     gap_closed,
     parse_report,
     summarize,
+    teacher_behind,
     why_no_gap,
 )
 from tests.unit.evaluation.sample_report import gains, report, three
@@ -60,8 +62,23 @@ def test_few_prompts_show_nothing_whatever_their_interval() -> None:
     assert summarize(three(None, 0.5, 0.75), paired).startswith("The student improved")
 
 
+@pytest.mark.parametrize(("lead", "n"), [(0.2, 256), (-0.02, 256), (-0.2, 5), (None, 256)])
+def test_a_teacher_that_is_not_shown_to_be_worse_is_no_warning(lead: float | None, n: int) -> None:
+    teacher = None if lead is None else 0.4 + lead
+    assert teacher_behind(three(teacher, 0.4, 0.4), gains(0.0, lead, n=n)) is None
+
+
+def test_a_teacher_that_the_prompts_show_to_be_worse_than_the_student_is_a_warning() -> None:
+    assert teacher_behind(three(0.2, 0.4, 0.4), gains(0.0, -0.2, n=6)) == (
+        "the teacher (0.200) is not ahead of the student before training (0.400), by prompt 0.17 "
+        "to 0.23 behind: what it says of a token draws the student towards worse answers; take "
+        "another teacher.model, or an algorithm without one, such as grpo"
+    )
+
+
 def test_a_report_reads_back_as_it_was_written() -> None:
-    told = report(early_stop="after step 2 of 60: no better")
+    warned = Warned(step=2, name="truncated", message="half of it is cut")
+    told = report(early_stop="after step 2 of 60: no better", warnings=(warned,))
     for one in (report(), report(with_teacher=False), told):
         assert parse_report(one.model_dump_json().encode(), "report.json") == one
         assert parse_report(json.loads(one.model_dump_json()), "report.json") == one

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from rkd_online.evaluation.plot import draw_report, phase_switches, report_figure
 from rkd_online.evaluation.plot_models import survival
-from rkd_online.evaluation.report import Report
+from rkd_online.evaluation.report import Report, Warned
 from rkd_online.evaluation.table import render_report
 from rkd_online.types import StepReport
 from tests.unit.evaluation.sample_report import measurement, report, score, steps
@@ -67,10 +67,13 @@ def test_the_head_has_the_paired_differences_and_the_size_of_the_job() -> None:
     assert ["512", "rollouts,", "12,000", "completion", "tokens"] in [line[5:] for line in lines]
 
 
-def test_the_head_says_why_a_job_ended_early() -> None:
-    shown = rendered(report(early_stop="after step 2 of 60: no better"))
-    assert "\nended early, after step 2 of 60: no better\n" in shown
-    assert "ended early" not in rendered(report())
+def test_the_head_says_why_a_job_ended_early_and_what_it_warned_of() -> None:
+    warned = Warned(step=2, name="truncated", message="half of the [completions] are cut: " * 3)
+    shown = rendered(report(early_stop="after step 2 of 60: no better", warnings=(warned,)))
+    assert "\nended early, after step 2 of 60: no better\nwarning, step 2: half of the" in shown
+    assert " ".join(shown.split()).count("half of the [completions] are cut:") == 3
+    assert max(map(len, shown.splitlines())) <= WIDTH
+    assert "ended early" not in rendered(report()) and "warning" not in rendered(report())
 
 
 def test_answers_that_were_not_judged_are_told() -> None:

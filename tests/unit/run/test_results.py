@@ -107,6 +107,17 @@ def test_a_report_of_a_job_with_phases_names_their_algorithms() -> None:
     assert made(setup, teacher=None).algorithm == "grpo then gspo"
 
 
+def test_a_report_has_the_warnings_of_all_steps_and_those_of_the_models() -> None:
+    cut = {"rollout/truncated_share": 0.5, "loop/share": 0.0, "throughput/tokens_per_second": 1.0,
+           "throughput/rollouts_per_second": 1.0}  # fmt: skip
+    steps = [StepReport(number, number, 0, {"step": 1.0}, cut) for number in range(1, 13)]
+    report = make_report(SETUP, steps, CHECKPOINTS, before=AFTER, after=AFTER, teacher=BEFORE)
+    assert [(one.step, one.name) for one in report.warnings] == [
+        (10, "truncated"), (12, "teacher_behind"),
+    ]  # fmt: skip
+    assert made(SETUP, teacher=TEACHER).warnings == ()
+
+
 def test_a_report_says_after_which_step_a_job_ended_early_and_why() -> None:
     stop = {"type": "reached", "metric": "reward/mean", "value": 0.5}
     spec = JobSpec.model_validate(SPEC.model_dump(mode="json") | {"early_stop": stop, "steps": 9})

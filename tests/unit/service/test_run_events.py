@@ -149,13 +149,18 @@ async def test_events_of_the_run_and_of_the_plane_share_one_gapless_count(plane:
     ]
 
 
-async def test_an_early_stop_is_kept_and_the_job_goes_on(plane: Plane) -> None:
+async def test_warnings_and_an_early_stop_are_kept_and_the_job_goes_on(plane: Plane) -> None:
     launch = await plane.running()
+    warning = {"step": 2, "name": "truncated", "message": "half of it is cut"}
     stop = {"step": 3, "reason": "reward/mean got no better in 2 values"}
-    answer = await plane.send(launch, numbered(2, "early_stop", **stop))
-    assert answer.json() == {"accepted": 1, "status": "running"}
-    last = (await plane.events(launch.job_id))[-1]
-    assert (last["type"], last["data"]) == ("early_stop", stop)
+    answer = await plane.send(
+        launch, numbered(2, "warning", **warning), numbered(3, "early_stop", **stop)
+    )
+    assert answer.json() == {"accepted": 2, "status": "running"}
+    found = (await plane.events(launch.job_id))[-2:]
+    assert [(one["type"], one["data"]) for one in found] == [
+        ("warning", warning), ("early_stop", stop),
+    ]  # fmt: skip
 
 
 async def test_a_number_is_stored_once_however_often_it_is_sent(plane: Plane) -> None:
