@@ -70,7 +70,8 @@ async def _collect(spec: JobSpec, name: str, place: Path, watch: Watch, wave: in
     watch(done, len(prompts))
     if missing:
         await _ask(setup, missing, lambda answered: watch(done + answered, len(prompts)))
-    manifest = _manifest(setup, prompts[0].task, waves)
+    tasks = dict.fromkeys(prompt.task for prompt in prompts)
+    manifest = _manifest(setup, " + ".join(tasks), waves)
     write_card(place, manifest)
     (place / ASKED).unlink()
     return manifest

@@ -32,12 +32,13 @@ from rkd_online.weights.publisher import WeightPublisher
 class Batches(Protocol):
     """Where the groups of each step come from: what is sampled meanwhile, or a store."""
 
-    def sample_with(self, version: WeightVersion) -> None:
-        """The generators have ``version`` now."""
+    def sample_with(self, version: WeightVersion, *, teacher: bool) -> None:
+        """The generators have ``version`` now; ``teacher`` says whether a step to come needs the
+        teacher's log-probs."""
         ...
 
-    def turn_to(self, *, teacher: bool, flat_groups: int) -> None:
-        """What the next step wants."""
+    def drop_flat(self, most: int) -> None:
+        """Up to so many groups whose rewards are all equal are not wanted for the next step."""
         ...
 
     async def batch(self, step: int, clock: StageClock) -> list[ScoredGroup]:
@@ -104,12 +105,12 @@ async def train(roles: Roles, spec: JobSpec, progress: Progress, stopping: Stopp
     batches = roles.batches
     phases = Phases(spec, progress.phase)
     await roles.reporter.start()
-    batches.sample_with(progress.step)
+    batches.sample_with(progress.step, teacher=phases.needs_teacher(progress.step + 1))
     clock = StageClock()
     try:
         for step in stopping.steps(progress.step):
             plan = phases.plan(step)
-            batches.turn_to(teacher=phases.needs_teacher, flat_groups=plan.flat_groups)
+            batches.drop_flat(plan.flat_groups)
             groups = await batches.batch(step, clock)
             with clock.stage("assemble"):
                 batch = assemble(
@@ -131,7 +132,7 @@ async def train(roles: Roles, spec: JobSpec, progress: Progress, stopping: Stopp
             if spec.evaluation.every and step % spec.evaluation.every == 0:
                 with clock.stage("evaluate"):
                     metrics |= await roles.validation.validate()
-            batches.sample_with(step)
+            batches.sample_with(step, teacher=phases.needs_teacher(step + 1))
             with clock.stage("record"):
                 await asyncio.to_thread(roles.records.rollouts, groups, batch, update)
             metrics |= batches.take_dropped()

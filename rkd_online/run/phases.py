@@ -63,11 +63,16 @@ class Phases:
         """Where a run would go on."""
         return self._place
 
-    @property
-    def needs_teacher(self) -> bool:
-        """Whether this phase or one after it asks for the teacher's log-probs."""
-        rest = self._phases[self._place.index :]
-        return any(needs_teacher(one.algorithm) for one in rest)
+    def needs_teacher(self, step: int) -> bool:
+        """Whether step ``step`` or one after it asks for the teacher's log-probs, as far as is
+        known when its groups are asked for: before the step before it has reported. So the first
+        step behind a plateau is scored as the ones before it, in a resumed run too."""
+        first = self._place.index
+        if step == self._place.first_step and first > 0:
+            first -= 1
+        while isinstance(end := self._phases[first].until, StepEnd) and step > end.step:
+            first += 1
+        return any(needs_teacher(one.algorithm) for one in self._phases[first:])
 
     def plan(self, step: int) -> StepPlan:
         """What step ``step``, the next to be done, learns by."""

@@ -62,13 +62,15 @@ class Pipeline:
         self._steps = spec.steps
         self._learned = progress.step
         self._version: WeightVersion = progress.step
-        self._taught = True
+        self._teacher = True
         self._flat_room = 0
         """How many more groups without signal may be dropped for this step."""
         self._again = list(progress.open_groups)
         self._next_group = progress.next_group
-        self._open: set[int] = set()
-        """Groups that were asked for and neither handed out nor dropped."""
+        self._open: dict[int, bool] = {}
+        """Groups that were asked for and neither handed out nor dropped, and whether the teacher
+        scores them: settled when they are asked for, since what becomes known later would be known
+        to some groups of a step and not to others."""
         self._quiet_since = 0.0
         """When a group ended last, or the step began to wait, by the monotonic clock."""
         self._sampled_at: dict[int, float] = {}
@@ -78,9 +80,11 @@ class Pipeline:
         self._dropped = dict.fromkeys(DROPPED, 0)
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def sample_with(self, version: WeightVersion) -> None:
-        """The generators have ``version`` now: ask for what it admits."""
+    def sample_with(self, version: WeightVersion, *, teacher: bool) -> None:
+        """The generators have ``version`` now: ask for what it admits. Where no step to come needs
+        the ``teacher`` these groups get rewards alone."""
         self._version = version
+        self._teacher = teacher
         self._admit()
 
     async def batch(self, step: int, clock: StageClock) -> list[ScoredGroup]:
@@ -106,11 +110,9 @@ class Pipeline:
         self._learned = step
         return groups
 
-    def turn_to(self, *, teacher: bool, flat_groups: int) -> None:
-        """What the next step wants: groups get rewards alone where no step to come needs the
-        ``teacher``; up to ``flat_groups`` whose rewards are all equal are dropped."""
-        self._taught = teacher
-        self._flat_room = flat_groups
+    def drop_flat(self, most: int) -> None:
+        """Of the groups for the next step drop up to ``most`` whose rewards are all equal."""
+        self._flat_room = most
 
     def progress(self, phase: PhasePlace) -> Progress:
         """Where a run would go on that starts again after the last batch, in that phase."""
@@ -125,7 +127,7 @@ class Pipeline:
     async def give_up(self) -> None:
         """No step is to come: engines that went on sampling would keep an evaluation waiting."""
         await self.close()
-        if unsampled := sorted(self._open - self._sampled_at.keys()):
+        if unsampled := sorted(self._open.keys() - self._sampled_at.keys()):
             await self._generators.abort(unsampled)
 
     async def close(self) -> None:
@@ -140,7 +142,7 @@ class Pipeline:
         room = (admitted - self._learned) * per_step - len(self._open)
         groups = [self._take_group() for _ in range(room)]
         if groups:
-            self._open.update(groups)
+            self._open.update(dict.fromkeys(groups, self._teacher))
             self._start(self._sample, [self._prompts.request(group) for group in groups])
 
     def _take_group(self) -> int:
@@ -158,11 +160,14 @@ class Pipeline:
                 self._drop("stale", [group.group_id])
             else:
                 self._sampled_at[group.group_id] = time.time()
-                self._start(self._score, group)
+                taught = self._open[group.group_id]
+                self._start(self._score if taught else self._reward, group)
 
     async def _score(self, group: RolloutGroup) -> None:
-        scored = self._scorers.score if self._taught else self._scorers.reward
-        self._arrivals.put_nowait(await scored(group))
+        self._arrivals.put_nowait(await self._scorers.score(group))
+
+    async def _reward(self, group: RolloutGroup) -> None:
+        self._arrivals.put_nowait(await self._scorers.reward(group))
 
     def _start(self, work: Callable[[T], Coroutine[Any, Any, None]], on: T) -> None:
         task = asyncio.create_task(self._or_report(work, on))
@@ -215,7 +220,7 @@ class Pipeline:
     def _missing(self) -> list[int]:
         """The groups that the step still needs sampled: those asked for first, which generators
         work on first."""
-        return sorted(self._open - self._sampled_at.keys())[: max(self._needed(), 0)]
+        return sorted(self._open.keys() - self._sampled_at.keys())[: max(self._needed(), 0)]
 
     def _needed(self) -> int:
         """Groups that the step cannot do without and that have not ended."""
@@ -232,7 +237,7 @@ class Pipeline:
 
     def _forget(self, groups: Sequence[int]) -> None:
         for group in groups:
-            self._open.remove(group)
+            del self._open[group]
             self._sampled_at.pop(group, None)
             self._scored.pop(group, None)
 

@@ -34,11 +34,11 @@ class StoredGroups:
         self._size = spec.rollout.prompts_per_step
         self._done = progress.step
 
-    def sample_with(self, version: WeightVersion) -> None:
+    def sample_with(self, version: WeightVersion, *, teacher: bool) -> None:
         """The store is what it is, whatever the generators have."""
 
-    def turn_to(self, *, teacher: bool, flat_groups: int) -> None:
-        """Neither a teacher nor other groups can be asked for."""
+    def drop_flat(self, most: int) -> None:
+        """There are no other groups to take their places."""
 
     async def batch(self, step: int, clock: StageClock) -> list[ScoredGroup]:
         """The groups of step ``step``, numbered over the whole job as sampled ones are."""

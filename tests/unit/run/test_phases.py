@@ -96,13 +96,27 @@ def test_a_moving_coefficient_starts_with_its_phase() -> None:
 
 
 def test_the_teacher_is_wanted_until_no_phase_to_come_needs_it() -> None:
-    assert Phases(OPD_GRPO, FIRST_PHASE).needs_teacher
-    assert not Phases(OPD_GRPO, PhasePlace(1, 3, ())).needs_teacher
+    phases = Phases(OPD_GRPO, FIRST_PHASE)
+    assert [phases.needs_teacher(step) for step in (1, 2, 3, 4)] == [True, True, False, False]
+    resumed = Phases(OPD_GRPO, PhasePlace(1, 3, ()))
+    assert [resumed.needs_teacher(step) for step in (3, 4)] == [False, False]
     again = phased(
         {"algorithm": {"type": "grpo"}, "until": {"type": "step", "step": 2}},
         {"algorithm": {"type": "rlad"}},
     )
-    assert Phases(again, FIRST_PHASE).needs_teacher
+    assert all(Phases(again, FIRST_PHASE).needs_teacher(step) for step in (1, 2, 3, 9))
+
+
+def test_the_end_of_a_plateau_is_known_too_late_for_the_step_behind_it() -> None:
+    """Its groups were asked for before; so those of a resumed run are scored as well."""
+    plateau = {"type": "plateau", "metric": "reward/mean", "patience": 1}
+    spec = phased({"algorithm": {"type": "opd"}, "until": plateau}, {"algorithm": {"type": "grpo"}})
+    phases = Phases(spec, FIRST_PHASE)
+    phases.done(1, {"reward/mean": 0.5})
+    assert phases.needs_teacher(3)
+    phases.done(2, {"reward/mean": 0.5})
+    assert phases.place == PhasePlace(1, 3, ())
+    assert [phases.needs_teacher(step) for step in (3, 4)] == [True, False]
 
 
 def test_a_divergence_wants_the_teacher_and_every_group() -> None:
@@ -115,7 +129,8 @@ def test_a_divergence_wants_the_teacher_and_every_group() -> None:
         dynamic_sampling={"type": "refill", "most": 1.5},
     )
     places = [PhasePlace(index, first, ()) for index, first in enumerate((1, 3, 4))]
-    assert [Phases(spec, place).needs_teacher for place in places] == [True, True, False]
+    wanted = [Phases(spec, place).needs_teacher(place.first_step) for place in places]
+    assert wanted == [True, True, False]
     dropped = [Phases(spec, place).plan(place.first_step).flat_groups for place in places]
     assert dropped == [12, 0, 12]
 

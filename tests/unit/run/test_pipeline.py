@@ -128,14 +128,14 @@ def test_strictly_on_policy_a_version_is_asked_for_one_step_alone() -> None:
     async def run() -> None:
         workers = Workers()
         pipeline = Pipeline(workers, workers, workers, job(0), START)
-        pipeline.sample_with(0)
+        pipeline.sample_with(0, teacher=True)
         await settled()
         assert workers.asked == [0, 1]
         await workers.end(1, 0)
         assert await ids(pipeline, 1) == [0, 1]
         await settled()
         assert workers.asked == [0, 1]
-        pipeline.sample_with(1)
+        pipeline.sample_with(1, teacher=True)
         await settled()
         assert workers.asked == [0, 1, 2, 3]
 
@@ -148,7 +148,7 @@ def test_with_staleness_2_three_steps_are_under_way_and_never_more_than_the_job_
         pipeline = Pipeline(workers, workers, workers, job(2), START)
         asked = []
         for version in range(4):
-            pipeline.sample_with(version)
+            pipeline.sample_with(version, teacher=True)
             await settled()
             asked.append(len(workers.asked))
             await workers.end(2 * version, 2 * version + 1, version=version)
@@ -162,12 +162,12 @@ def test_a_batch_is_the_first_groups_that_are_scored_whatever_is_still_sampled()
     async def run() -> None:
         workers = Workers()
         pipeline = Pipeline(workers, workers, workers, job(1), START)
-        pipeline.sample_with(0)
+        pipeline.sample_with(0, teacher=True)
         await settled()
         await workers.end(3, 1)
         assert await ids(pipeline, 1) == [1, 3]
         assert workers.scored == [3, 1]
-        pipeline.sample_with(1)
+        pipeline.sample_with(1, teacher=True)
         await settled()
         await workers.end(5, 4, version=1)
         await workers.end(2, 0)
@@ -180,15 +180,15 @@ def test_a_group_older_than_the_staleness_is_dropped_counted_and_replaced() -> N
     async def run() -> None:
         workers = Workers()
         pipeline = Pipeline(workers, workers, workers, job(1), START)
-        pipeline.sample_with(0)
+        pipeline.sample_with(0, teacher=True)
         await settled()
         await workers.end(1, 2)
         assert await ids(pipeline, 1) == [1, 2]
-        pipeline.sample_with(1)
+        pipeline.sample_with(1, teacher=True)
         await settled()
         await workers.end(4, 5, version=1)
         assert await ids(pipeline, 2) == [4, 5]
-        pipeline.sample_with(2)
+        pipeline.sample_with(2, teacher=True)
         await settled()
         assert workers.asked == list(range(8))
         await workers.end(0, 3, version=0)
@@ -214,15 +214,15 @@ def test_a_group_that_became_too_old_while_it_waited_is_dropped() -> None:
     async def run() -> None:
         workers = Workers()
         pipeline = Pipeline(workers, workers, workers, job(1), START)
-        pipeline.sample_with(0)
+        pipeline.sample_with(0, teacher=True)
         await settled()
         await workers.end(0, 1, 3)
         assert await ids(pipeline, 1) == [0, 1]
-        pipeline.sample_with(1)
+        pipeline.sample_with(1, teacher=True)
         await settled()
         await workers.end(2, 4, version=0)
         assert await ids(pipeline, 2) == [2, 3]
-        pipeline.sample_with(2)
+        pipeline.sample_with(2, teacher=True)
         await settled()
         assert pipeline.progress(FIRST_PHASE) == Progress(2, 8, (4, 5, 6, 7))
         await workers.end(5, 6, version=2)
@@ -237,7 +237,7 @@ def test_a_group_that_is_late_is_aborted_counted_and_replaced() -> None:
         workers = Workers()
         spec = job(0, group_timeout_seconds=0.05)
         pipeline = Pipeline(workers, workers, workers, spec, START)
-        pipeline.sample_with(0)
+        pipeline.sample_with(0, teacher=True)
         await settled()
         await workers.end(1)
         batch = asyncio.create_task(ids(pipeline, 1))
@@ -264,7 +264,7 @@ def test_no_group_is_late_while_others_end(monkeypatch: pytest.MonkeyPatch) -> N
         workers = Workers()
         spec = job(0, prompts_per_step=3, group_timeout_seconds=600)
         pipeline = Pipeline(workers, workers, workers, spec, START)
-        pipeline.sample_with(0)
+        pipeline.sample_with(0, teacher=True)
         await settled()
         batch = asyncio.create_task(ids(pipeline, 1))
         await settled()
@@ -281,7 +281,7 @@ def test_only_as_many_groups_are_late_as_the_step_still_needs() -> None:
     async def run() -> None:
         workers = Workers()
         pipeline = Pipeline(workers, workers, workers, job(1, group_timeout_seconds=0.05), START)
-        pipeline.sample_with(0)
+        pipeline.sample_with(0, teacher=True)
         await settled()
         await workers.end(3)
         batch = asyncio.create_task(ids(pipeline, 1))
@@ -300,7 +300,7 @@ def test_a_group_that_waits_for_its_scores_is_not_late() -> None:
         workers = Workers(held_scores={0: asyncio.Event()})
         spec = job(0, group_timeout_seconds=0.01, timeout_seconds=0.1)
         pipeline = Pipeline(workers, workers, workers, spec, START)
-        pipeline.sample_with(0)
+        pipeline.sample_with(0, teacher=True)
         await settled()
         await workers.end(0, 1)
         with pytest.raises(ClusterError, match="of 2 asked for, 2 were sampled and 1 scored"):
@@ -315,7 +315,7 @@ def test_a_group_that_is_too_old_when_it_ends_is_not_scored() -> None:
     async def run() -> None:
         workers = Workers()
         pipeline = Pipeline(workers, workers, workers, job(0), Progress(1, 2, ()))
-        pipeline.sample_with(1)
+        pipeline.sample_with(1, teacher=True)
         await settled()
         await workers.end(2, version=0)
         await workers.end(3, version=1)
@@ -333,7 +333,7 @@ def test_a_run_that_goes_on_asks_first_for_what_was_under_way() -> None:
     async def run() -> None:
         workers = Workers()
         pipeline = Pipeline(workers, workers, workers, job(1), Progress(2, 7, (3, 5)))
-        pipeline.sample_with(2)
+        pipeline.sample_with(2, teacher=True)
         await settled()
         assert workers.asked == [3, 5, 7, 8]
 
@@ -350,7 +350,7 @@ def test_what_a_generator_or_scorer_raises_ends_the_wait() -> None:
 
             setattr(workers, broken, fail)
             pipeline = Pipeline(workers, workers, workers, job(0), START)
-            pipeline.sample_with(0)
+            pipeline.sample_with(0, teacher=True)
             await settled()
             if broken == "score":
                 await workers.end(0)
@@ -364,7 +364,7 @@ def test_a_step_that_waits_too_long_says_for_what() -> None:
     async def run() -> None:
         workers = Workers(held_scores={0: asyncio.Event()})
         pipeline = Pipeline(workers, workers, workers, job(1, timeout_seconds=0.05), START)
-        pipeline.sample_with(0)
+        pipeline.sample_with(0, teacher=True)
         await settled()
         await workers.end(0, 3)
         expected = r"0\.05 s for 2 groups: of 4 asked for, 2 were sampled and 1 scored"
@@ -384,7 +384,7 @@ def test_the_clock_tells_waiting_for_rollouts_from_waiting_for_scores(
         monkeypatch.setattr("rkd_online.run.pipeline.time", now)
         workers, clock = Workers(held_scores={0: asyncio.Event()}), StageClock()
         pipeline = Pipeline(workers, workers, workers, job(0), START)
-        pipeline.sample_with(0)
+        pipeline.sample_with(0, teacher=True)
         await settled()
         batch = asyncio.create_task(pipeline.batch(1, clock))
         await settled()
@@ -402,7 +402,7 @@ def test_what_is_given_up_is_aborted_where_it_is_not_sampled_and_comes_no_more()
     async def run() -> None:
         workers = Workers(held_scores={3: asyncio.Event()})
         pipeline = Pipeline(workers, workers, workers, job(1), START)
-        pipeline.sample_with(0)
+        pipeline.sample_with(0, teacher=True)
         await settled()
         await workers.end(0, 1, 3)
         assert await ids(pipeline, 1) == [0, 1]
@@ -417,7 +417,7 @@ def test_where_nothing_is_under_way_nothing_is_aborted() -> None:
     async def run() -> None:
         workers = Workers()
         pipeline = Pipeline(workers, workers, workers, job(0), START)
-        pipeline.sample_with(0)
+        pipeline.sample_with(0, teacher=True)
         await settled()
         await workers.end(0, 1)
         await ids(pipeline, 1)
@@ -438,8 +438,8 @@ def test_groups_without_signal_are_dropped_and_refilled_until_there_is_no_room()
     async def run() -> None:
         workers = Workers()
         pipeline = Pipeline(workers, workers, workers, job(0), START)
-        pipeline.turn_to(teacher=True, flat_groups=2)
-        pipeline.sample_with(0)
+        pipeline.drop_flat(2)
+        pipeline.sample_with(0, teacher=True)
         first = asyncio.create_task(ids(pipeline, 1))
         await settled()
         await flat_and_other(workers, 0, 1)
@@ -453,15 +453,21 @@ def test_groups_without_signal_are_dropped_and_refilled_until_there_is_no_room()
 
 
 def test_where_no_step_to_come_needs_the_teacher_groups_get_rewards_alone() -> None:
+    """As was known when they were asked for: those of the second step are scored after that of the
+    third is known to need no teacher."""
+
     async def run() -> None:
         workers = Workers()
-        pipeline = Pipeline(workers, workers, workers, job(0), START)
-        pipeline.turn_to(teacher=False, flat_groups=0)
-        pipeline.sample_with(0)
+        pipeline = Pipeline(workers, workers, workers, job(1), START)
+        pipeline.sample_with(0, teacher=True)
         await settled()
         await workers.end(0, 1)
         assert await ids(pipeline, 1) == [0, 1]
-        assert (workers.rewarded, workers.scored) == ([0, 1], [])
+        pipeline.sample_with(1, teacher=False)
+        await settled()
+        await workers.end(4, 2, 3, 5)
+        assert await ids(pipeline, 2) == [2, 3]
+        assert (workers.scored, workers.rewarded) == ([0, 1, 2, 3], [4, 5])
         await pipeline.close()
 
     asyncio.run(run())
