@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from rkd_online.inference.engine import PromptCandidates
+    from rkd_online.inference.requests import PromptCandidates
     from rkd_online.inference.settings import EngineSettings
     from rkd_online.models.completion_model import CompletionModel
     from rkd_online.models.readout import Readout, Statistics, TopStatistics

@@ -17,7 +17,8 @@ from vllm.v1.engine.llm_engine import LLMEngine
 
 from rkd_online.errors import ModelError, WeightSyncError
 from rkd_online.inference import weight_receiver
-from rkd_online.inference.engine import Engine, engine_args
+from rkd_online.inference.build import engine_args
+from rkd_online.inference.engine import Engine
 from rkd_online.inference.engine_thread import EngineRequest
 from rkd_online.types import (
     Logprobs,
@@ -328,7 +329,7 @@ def cached_tokens(pair: Pair, siblings: int) -> list[int]:
         EngineRequest(
             group_id=0,
             prompt_ids=LONG_PROMPT.tolist(),
-            params=pair.engine._sampling_params(sampling(0, (), 4), seed),
+            params=sampling_params(sampling(0, (), 4), seed, ()),
             on_finish=lambda output: finished.put(output.num_cached_tokens),
             on_error=finished.put,
         )
