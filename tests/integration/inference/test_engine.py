@@ -20,6 +20,7 @@ from rkd_online.inference import weight_receiver
 from rkd_online.inference.build import engine_args
 from rkd_online.inference.engine import Engine
 from rkd_online.inference.engine_thread import EngineRequest
+from rkd_online.inference.requests import sampling_params
 from rkd_online.types import (
     Logprobs,
     PromptItem,
