@@ -198,7 +198,6 @@ def collect(piece: Collecting, work: Path) -> Collected:
 def train(piece: Training, work: Path) -> Trained:
     """One job to its end, and its checkpoints after the steps that are tested."""
     from rkd_online.evaluation.record import read_evaluation
-    from rkd_online.metrics.sinks import read_reports
     from rkd_online.run.inline import run_inline
 
     spec = training_spec(piece, store_folder(work))
@@ -206,7 +205,7 @@ def train(piece: Training, work: Path) -> Trained:
     if not folder.report.exists():
         shutil.copytree(evaluations_folder(work), folder.evaluations, dirs_exist_ok=True)
         run_inline(spec, folder)
-    reports = read_reports([attempt.metrics for attempt in folder.attempts()])
+    reports = folder.reports()
     checkpoints = folder.checkpoints()
     cell, effort = CELLS[piece.cell], EFFORTS[piece.effort]
     tests = {}

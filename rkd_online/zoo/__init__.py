@@ -8,7 +8,9 @@ from rkd_online.errors import SpecError
 
 PREFIX: Final = "zoo:"
 
-PAIRS: Final[dict[str, tuple[str, ...]]] = {"chain-sum": ("teacher", "student")}
+PAIRS: Final[dict[str, tuple[str, ...]]] = {
+    "chain-sum": ("teacher", "student", "novice"),
+}
 """The models of each pair."""
 
 

@@ -29,7 +29,7 @@ pipeline_tag: text-generation
 
 - Qwen3 architecture, {layers} layers of width {width}, tied embeddings, float32. {tokens}
 - {examples}
-- {steps} steps of {batch} examples, AdamW, cosine schedule, seed {seed}, on {threads}.
+- {steps} steps of {batch} examples, {optimizer}, cosine schedule, seed {seed}, on {threads}.
 - {held_out}
 
 `rkd zoo build --output FOLDER --pair {pair}` trains it again: {again}
@@ -43,6 +43,10 @@ PURPOSES: Final = {
     "chain-sum/student": (
         "A tiny unreliable student: it knows the procedure but slips when it is sampled. It adds "
         "up two to\nfour single digits, one step a line:"
+    ),
+    "chain-sum/novice": (
+        "A tiny limited student: of one layer and briefly taught, so that even its most probable "
+        "answers are\noften wrong. It adds up two to four single digits, one step a line:"
     ),
     "knights-knaves/teacher": (
         "A tiny teacher of puzzles about people of whom each always lies or never does. It writes "
@@ -67,9 +71,9 @@ A very special island is inhabited only by saints and sinners. Saints always tel
 sinners always lie. You meet 2 inhabitants: Aurora, and Aria. Aurora noted, "Aria is a saint and
 Aurora is a saint". Aria was heard saying, "Aurora is a sinner". So who is a saint and who is a
 sinner? (...)
-A Aurora B Aria
-A: B & A
-B: !A
+# Aurora A Aria B
+A: Aria B & Aurora A
+B: Aurora !A
 A=T B=T A T & T =T B F =F x
 A=T B=F A F & T =F x
 A=F B=T A T & F =F B T =T ok
@@ -92,6 +96,7 @@ def card(pair: str, recipe: Recipe, figures: Sequence[Figures]) -> str:
         held_out=SUMS_HELD_OUT if sums else PUZZLES_HELD_OUT,
         steps=recipe.steps,
         batch=recipe.batch,
+        optimizer="AdamW" if recipe.optimizer == "adamw" else "Muon and AdamW",
         seed=recipe.seed,
         threads="one CPU thread" if recipe.threads == 1 else f"{recipe.threads} CPU threads",
         again=EXACTLY if recipe.threads == 1 else NEARLY,

@@ -30,15 +30,14 @@ class Examples:
         if not self._drawn:
             self._drawn = [self._example() for _ in range(size * self._alike)]
             if self._alike > 1:
-                self._drawn.sort(key=lambda one: len(one[0]) + len(one[1]))
-        pairs, self._drawn = self._drawn[:size], self._drawn[size:]
-        longest = max(len(prompt) + len(completion) for prompt, completion in pairs)
+                self._drawn.sort(key=lambda one: len(one[0]))
+        rows, self._drawn = self._drawn[:size], self._drawn[size:]
+        longest = max(len(ids) for ids, _ in rows)
         ids = torch.full((size, longest), self._tokenizer.pad_token_id)
         labels = torch.full((size, longest), IGNORED)
-        for row, (prompt, completion) in enumerate(pairs):
-            end = len(prompt) + len(completion)
-            ids[row, :end] = torch.tensor(prompt + completion)
-            labels[row, len(prompt) : end] = torch.tensor(completion)
+        for row, (tokens, learned) in enumerate(rows):
+            ids[row, : len(tokens)] = torch.tensor(tokens)
+            labels[row, : len(tokens)] = torch.tensor(learned)
         return ids, labels
 
     def skip(self, count: int) -> None:
@@ -46,8 +45,16 @@ class Examples:
         self._lessons.skip(count)
 
     def _example(self) -> tuple[list[int], list[int]]:
-        problem, solution = self._lessons.next()
+        """Tokens and labels."""
+        lesson = self._lessons.next()
         prompt: Any = self._tokenizer.apply_chat_template(
-            [{"role": "user", "content": problem}], add_generation_prompt=True, return_dict=False
+            [{"role": "user", "content": lesson.problem}],
+            add_generation_prompt=True,
+            return_dict=False,
         )
-        return prompt, self._tokenizer.encode(solution + END)
+        ids, labels = list(prompt), [IGNORED] * len(prompt)
+        for text, learned in (*lesson.solution, (END, True)):
+            piece = self._tokenizer.encode(text)
+            ids += piece
+            labels += piece if learned else [IGNORED] * len(piece)
+        return ids, labels

@@ -19,16 +19,24 @@ Operand = tuple[int, bool]
 def trace(entry: Mapping[str, Any]) -> str:
     """The solution of an entry of reasoning-gym, step by step, and its answer between tags.
 
-    First the people by letters, then each one's statement. Then assignments in the order of
-    ``itertools.product([True, False])``, each until a speaker's word (after ``=``) is not what the
-    assignment says of the speaker (``x``), up to the one that fits (``ok``).
+    First the people with their letters, then each one's statement, where a name comes before its
+    symbol: behind a name that was read before, the letter is what followed it there. Then
+    assignments in the order of ``itertools.product([True, False])``, each until a speaker's word
+    (after ``=``) is not what the assignment says of the speaker (``x``), up to the one that fits
+    (``ok``).
     """
     metadata = entry["metadata"]
-    people = " ".join(f"{LETTERS[i]} {name}" for i, name in enumerate(metadata["names"]))
+    names = metadata["names"]
     statements = [_parts(statement) for statement in metadata["statements"]]
-    said = [f"{LETTERS[i]}: {_symbols(*parts)}" for i, parts in enumerate(statements)]
+    said = [f"{LETTERS[i]}: {_symbols(*parts, names)}" for i, parts in enumerate(statements)]
     tried = list(_tries(statements))
+    people = roll(list(zip(names, LETTERS, strict=False)))
     return "\n".join([people, *said, *tried, f"<answer>{entry['answer']}</answer>"])
+
+
+def roll(named: Sequence[tuple[str, str]]) -> str:
+    """The people with their letters, as a solution begins."""
+    return "#" + "".join(f" {name} {letter}" for name, letter in named)
 
 
 def _parts(statement: Sequence[Any]) -> tuple[str, tuple[Operand, ...]]:
@@ -47,8 +55,11 @@ def _operand(statement: Sequence[Any]) -> Operand:
     return int(about), kind == "telling-truth"
 
 
-def _symbols(symbol: str, operands: Sequence[Operand]) -> str:
-    words = [f"{'' if truthful else '!'}{LETTERS[person]}" for person, truthful in operands]
+def _symbols(symbol: str, operands: Sequence[Operand], names: Sequence[str]) -> str:
+    words = [
+        f"{names[person]} {'' if truthful else '!'}{LETTERS[person]}"
+        for person, truthful in operands
+    ]
     return f" {symbol} ".join(words)
 
 

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from rkd_online.spec.task import ReasoningGymTask
@@ -14,13 +15,24 @@ PEOPLE: Final = (2, 3, 3)
 """People in the puzzles that are taught, in turn: three are harder, and come twice as often."""
 PUZZLES: Final = 1_000_000
 """Puzzles of each size; no training comes to the end of them."""
+CALLS: Final = 40
+"""Names in a roll call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """The text of a problem, and its solution in pieces, each with whether it is learned. The end
+    token is not in them."""
+
+    problem: str
+    solution: tuple[tuple[str, bool], ...]
 
 
 class Lessons(Protocol):
     """Problems and solutions, one after another."""
 
-    def next(self) -> tuple[str, str]:
-        """The text of a problem and of its solution, which ends without an end token."""
+    def next(self) -> Lesson:
+        """The next one."""
         ...
 
     def skip(self, count: int) -> None:
@@ -36,10 +48,10 @@ class Sums:
         self._add = unreliable_add(corrupted, self._chance)
         self._pools = [sums("train", k, k) for k in range(FEWEST_TERMS, MOST_TERMS + 1)]
 
-    def next(self) -> tuple[str, str]:
+    def next(self) -> Lesson:
         """See Lessons."""
         terms = self._chance.choice(self._chance.choice(self._pools))
-        return question(terms), trace(terms, self._add)
+        return Lesson(question(terms), ((trace(terms, self._add), True),))
 
     def skip(self, count: int) -> None:
         """See Lessons."""
@@ -48,25 +60,45 @@ class Sums:
 
 
 class Puzzles:
-    """Knights and knaves, none of them twice."""
+    """Knights and knaves, none of them twice, behind so many roll calls."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, roll_calls: int, seed: int) -> None:
+        self._roll_calls = roll_calls
+        self._seed = seed
         self._tasks = {
             people: ReasoningGym(puzzle_task(people, seed=seed, size=PUZZLES))
             for people in set(PEOPLE)
         }
         self._taken = 0
 
-    def next(self) -> tuple[str, str]:
+    def next(self) -> Lesson:
         """See Lessons."""
-        task = self._tasks[PEOPLE[self._taken % len(PEOPLE)]]
-        problem = task.problem("train", self._taken)
+        people, place = PEOPLE[self._taken % len(PEOPLE)], self._taken
         self._taken += 1
-        return problem.messages[0].content, knights.trace(problem.record)
+        if place < self._roll_calls:
+            return roll_call(people, random.Random(f"{self._seed} {place}"))
+        problem = self._tasks[people].problem("train", place)
+        return Lesson(problem.messages[0].content, ((knights.trace(problem.record), True),))
 
     def skip(self, count: int) -> None:
         """See Lessons."""
         self._taken += count
+
+
+def roll_call(people: int, chance: random.Random) -> Lesson:
+    """Names with their letters, and then names at random, of each of which the letter is learned.
+
+    A puzzle asks for a handful of such letters among all else that it asks for, and a model that
+    sees puzzles alone guesses them for thousands of steps.
+    """
+    from reasoning_gym.logic.knights_knaves import COMMON_NAMES
+
+    named = list(zip(chance.sample(COMMON_NAMES, people), knights.LETTERS, strict=False))
+    called = [chance.choice(named) for _ in range(CALLS)]
+    pieces = [
+        piece for name, letter in called for piece in ((f" {name}", False), (f" {letter}", True))
+    ]
+    return Lesson(knights.roll(named), tuple(pieces))
 
 
 def puzzle_task(people: int, *, seed: int = 0, size: int = 512) -> ReasoningGymTask:

@@ -66,7 +66,7 @@ SUBJECTS: Final[Mapping[str, Pair]] = {
     ),
     "knights-knaves": Pair(
         tokenizer=lambda: make_tokenizer(puzzle_words(), context=512),
-        lessons=lambda recipe: Puzzles(recipe.seed),
+        lessons=lambda recipe: Puzzles(recipe.roll_calls, recipe.seed),
         held_out=_puzzles,
     ),
 }

@@ -1,7 +1,7 @@
 """How each bundled model is made: its size, its training and how reliable its examples are."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,7 +11,8 @@ class Recipe:
     ``corrupted`` is the share of steps in its training traces whose result is wrong. ``heads`` have
     32 dimensions, and two share a key and a value. The same on one thread to the bit; several add
     up in another order from one machine to another. ``alike`` batches are drawn together and dealt
-    by length; they divide the steps after which a cut training goes on.
+    by length; they divide the steps after which a cut training goes on. ``roll_calls`` are the
+    examples before the first puzzle.
     """
 
     name: str
@@ -23,6 +24,8 @@ class Recipe:
     heads: int = 4
     threads: int = 1
     alike: int = 1
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    roll_calls: int = 0
 
     @property
     def width(self) -> int:
@@ -34,6 +37,7 @@ RECIPES: Final[dict[str, tuple[Recipe, ...]]] = {
     "chain-sum": (
         Recipe("teacher", layers=4, seed=1, steps=1200),
         Recipe("student", layers=2, seed=2, steps=800, corrupted=0.35),
+        Recipe("novice", layers=1, seed=3, steps=320),
     ),
 }
 """What ``rkd zoo build`` trains for each pair."""

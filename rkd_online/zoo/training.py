@@ -2,10 +2,13 @@
 
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import torch
+from torch.optim import AdamW, Muon, Optimizer
+from torch.optim.lr_scheduler import LambdaLR
 from transformers import PreTrainedTokenizerBase, Qwen3Config, Qwen3ForCausalLM
 
 from rkd_online.zoo.examples import Examples
@@ -46,29 +49,44 @@ def train(
     progress: Callable[[str], None],
     state: Path,
 ) -> None:
-    """Teach the model its traces, in place: AdamW, warm-up, then a cosine to zero.
+    """Teach the model its traces, in place: warm-up, then a cosine to zero.
 
     What a cut training left in ``state`` is gone on from, to the same weights. The file stays: the
     model is not written yet.
     """
-    optimizer = torch.optim.AdamW(model.parameters(), lr=PEAK_LEARNING_RATE)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, recipe.steps))
-    parts = {"model": model, "optimizer": optimizer, "schedule": schedule}
+    optimizers = make_optimizers(model, recipe)
+    share = partial(_rate, steps=recipe.steps)
+    schedules = {f"{name} schedule": LambdaLR(one, share) for name, one in optimizers.items()}
+    parts: dict[str, Any] = {"model": model, **optimizers, **schedules}
     done = _restored(parts, state)
     examples.skip(done * recipe.batch)
     model.train()
     for step in range(done + 1, recipe.steps + 1):
         ids, labels = examples.batch(recipe.batch)
         loss = model(input_ids=ids, labels=labels, use_cache=False).loss
-        optimizer.zero_grad()
+        model.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), MAX_GRADIENT_NORM)
-        optimizer.step()
-        schedule.step()
+        for optimizer in optimizers.values():
+            optimizer.step()
+        for schedule in schedules.values():
+            schedule.step()
         if step % REPORT_EVERY == 0:
             progress(f"{recipe.name}: step {step} of {recipe.steps}, loss {loss.item():.4f}")
             _save(parts, step, state)
     model.eval()
+
+
+def make_optimizers(model: Qwen3ForCausalLM, recipe: Recipe) -> dict[str, Optimizer]:
+    """AdamW for all weights, or Muon for the matrices of the layers and AdamW for the rest."""
+    if recipe.optimizer == "adamw":
+        return {"adamw": AdamW(model.parameters(), lr=PEAK_LEARNING_RATE)}
+    matrices = [one for one in model.model.layers.parameters() if one.ndim == 2]
+    known = {id(one) for one in matrices}
+    others = [one for one in model.parameters() if id(one) not in known]
+    # A step of Muon is then as large as one of AdamW, and takes the same learning rate.
+    muon = Muon(matrices, lr=PEAK_LEARNING_RATE, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
+    return {"muon": muon, "adamw": AdamW(others, lr=PEAK_LEARNING_RATE, weight_decay=0.0)}
 
 
 def _save(parts: Mapping[str, Any], step: int, state: Path) -> None:
@@ -87,7 +105,7 @@ def _restored(parts: Mapping[str, Any], state: Path) -> int:
     return int(found["step"])
 
 
-def _rate(step: int, steps: int) -> float:
+def _rate(step: int, *, steps: int) -> float:
     """The share of the peak learning rate before update ``step`` (from 0)."""
     if step < WARMUP_STEPS:
         return (step + 1) / WARMUP_STEPS

@@ -8,6 +8,7 @@ import pytest
 from rkd_online.tasks.chain_sum import ChainSum
 from rkd_online.zoo.examples import IGNORED, Examples
 from rkd_online.zoo.lessons import Puzzles, Sums, unreliable_add
+from rkd_online.zoo.pairs import SUBJECTS
 from rkd_online.zoo.tokenizer import make_tokenizer
 
 
@@ -72,9 +73,39 @@ def test_batches_that_are_drawn_together_are_dealt_by_length() -> None:
 
 @pytest.mark.parametrize("taken", [0, 5])
 def test_lessons_that_are_skipped_are_those_that_would_have_come(taken: int) -> None:
-    for make in (lambda: Sums(0.35, seed=1), lambda: Puzzles(seed=1)):
+    for make in (lambda: Sums(0.35, seed=1), lambda: Puzzles(roll_calls=3, seed=1)):
         one, other = make(), make()
         for _ in range(taken):
             one.next()
         other.skip(taken)
         assert one.next() == other.next()
+
+
+def test_of_a_roll_call_the_letters_are_learned_and_the_names_are_not() -> None:
+    """Three people in every second and third call; each letter is the one behind its name in the
+    roll, and each is asked about a third of the time."""
+    tokenizer = SUBJECTS["knights-knaves"].tokenizer()
+    ids, labels = Examples(tokenizer, Puzzles(roll_calls=30, seed=0)).batch(30)
+    called: Counter[str] = Counter()
+    for number, (row, learned) in enumerate(zip(ids, labels, strict=True)):
+        text = str(tokenizer.decode(row[row != tokenizer.pad_token_id]))
+        roll, _, calls = text.removeprefix("<|user|>#").removesuffix("<|end|>").partition("<|end|>")
+        named = dict(zip(*[iter(roll.split())] * 2, strict=True))
+        assert list(named.values()) == list("ABC")[: 2 if number % 3 == 0 else 3]
+        names = calls.removeprefix("<|assistant|>").split()[::2]
+        assert len(names) == 40
+        answers = [named[name] for name in names]
+        assert str(tokenizer.decode(learned[learned != IGNORED])).split() == [
+            *answers[:-1], f"{answers[-1]}<|end|>"
+        ]  # fmt: skip
+        called.update(answers)
+    assert called["C"] == pytest.approx(20 * 40 / 3, rel=0.2)
+
+
+def test_puzzles_follow_their_roll_calls_and_are_wholly_learned() -> None:
+    lessons = Puzzles(roll_calls=2, seed=0)
+    assert [lessons.next().problem[0] for _ in range(2)] == ["#", "#"]
+    puzzle = lessons.next()
+    assert puzzle.problem.startswith("A very special island")
+    ((solution, learned),) = puzzle.solution
+    assert learned and solution.startswith("# ") and solution.endswith("</answer>")

@@ -16,21 +16,23 @@ from rkd_online.zoo.recipe import RECIPES
 from rkd_online.zoo.tokenizer import CONTEXT, END, make_tokenizer
 
 TEACHER, STUDENT = zoo_path("zoo:chain-sum/teacher"), zoo_path("zoo:chain-sum/student")
+NOVICE = zoo_path("zoo:chain-sum/novice")
 TOKENIZER_FILES = {"tokenizer.json", "tokenizer_config.json", "chat_template.jinja"}
 MODEL_FILES = {"config.json", "generation_config.json", "model.safetensors", "README.md"}
 FIGURES = {
     "teacher": Figures("sums", 620, sampled=0.992, greedy=0.998),
     "student": Figures("sums", 620, sampled=0.339, greedy=1.0),
+    "novice": Figures("sums", 620, sampled=0.259, greedy=0.403),
 }
 
 
-@pytest.mark.parametrize("folder", [TEACHER, STUDENT])
+@pytest.mark.parametrize("folder", [TEACHER, STUDENT, NOVICE])
 def test_a_folder_holds_a_whole_model_in_safetensors(folder: Path) -> None:
     assert {path.name for path in folder.iterdir()} == TOKENIZER_FILES | MODEL_FILES
 
 
 def test_the_pair_takes_12_megabytes_at_the_most() -> None:
-    files = [path for folder in (TEACHER, STUDENT) for path in folder.iterdir()]
+    files = [path for folder in (TEACHER, STUDENT, NOVICE) for path in folder.iterdir()]
     assert sum(path.stat().st_size for path in files) <= 12_000_000
 
 
@@ -38,7 +40,7 @@ def test_teacher_and_student_share_their_tokenizer_to_the_byte(tmp_path: Path) -
     make_tokenizer().save_pretrained(tmp_path)
     for name in TOKENIZER_FILES:
         made = (tmp_path / name).read_bytes()
-        assert (TEACHER / name).read_bytes() == (STUDENT / name).read_bytes() == made
+        assert all((one / name).read_bytes() == made for one in (TEACHER, STUDENT, NOVICE))
 
 
 def test_every_recipe_is_a_model_of_the_pair_and_its_card_says_so() -> None:
@@ -49,7 +51,7 @@ def test_every_recipe_is_a_model_of_the_pair_and_its_card_says_so() -> None:
         assert readme.read_text(encoding="utf-8") == stated
 
 
-@pytest.mark.parametrize(("folder", "layers"), [(TEACHER, 4), (STUDENT, 2)])
+@pytest.mark.parametrize(("folder", "layers"), [(TEACHER, 4), (STUDENT, 2), (NOVICE, 1)])
 def test_it_loads_as_a_tied_float32_qwen3_that_ends_at_the_end_token(
     folder: Path, layers: int
 ) -> None:
@@ -72,10 +74,15 @@ def test_the_longest_trace_fits_the_new_tokens_and_the_context() -> None:
 
 
 @pytest.mark.parametrize(
-    ("folder", "lowest", "highest"), [(TEACHER, 0.97, 1.0), (STUDENT, 0.15, 0.45)]
+    ("folder", "lowest", "highest", "greedy"),
+    [
+        (TEACHER, 0.97, 1.0, (1.0, 1.0)),
+        (STUDENT, 0.15, 0.45, (1.0, 1.0)),
+        (NOVICE, 0.15, 0.45, (0.2, 0.7)),
+    ],
 )
-def test_the_teacher_samples_reliably_and_the_student_knows_but_slips(
-    folder: Path, lowest: float, highest: float
+def test_the_teacher_is_reliable_the_student_slips_and_the_novice_does_not_know(
+    folder: Path, lowest: float, highest: float, greedy: tuple[float, float]
 ) -> None:
     task = ChainSum()
     model = AutoModelForCausalLM.from_pretrained(folder)
@@ -86,12 +93,14 @@ def test_the_teacher_samples_reliably_and_the_student_knows_but_slips(
         torch.manual_seed(0)
         assert lowest <= pass_at_1(model, tokenizer, asked, sample=True) <= highest
     few = HeldOut("sums", problems[:64], task.verify, SUM_TOKENS)
-    assert pass_at_1(model, tokenizer, few, sample=False) == 1.0
+    assert greedy[0] <= pass_at_1(model, tokenizer, few, sample=False) <= greedy[1]
 
 
 @pytest.mark.parametrize(
     "reference", ["zoo:chain-sum", "zoo:chain-sum/pupil", "zoo:sums/teacher", "chain-sum/teacher"]
 )
 def test_an_unknown_name_is_refused_with_those_there_are(reference: str) -> None:
-    with pytest.raises(SpecError, match=f"'{reference}': .*teacher, zoo:chain-sum/student"):
+    with pytest.raises(
+        SpecError, match=f"'{reference}': .*teacher, zoo:chain-sum/student, zoo:chain-sum/novice"
+    ):
         zoo_path(reference)
