@@ -27,6 +27,7 @@ class Effort:
     ``rates`` are the learning rates that every method is tuned over, with the first of
     ``tuning_seeds`` and on; ``every`` is the number of steps between validations and between
     checkpoints; ``stored`` are prompts of the teacher's store, for the method that learns offline.
+    ``priced_rounds`` jobs of ``priced_steps`` steps each say what a step of a method costs.
     """
 
     name: str
@@ -41,6 +42,8 @@ class Effort:
     validation_samples: int
     stored: int
     most_steps: int
+    priced_rounds: int
+    priced_steps: int
 
 
 FULL: Final = Effort(
@@ -56,6 +59,8 @@ FULL: Final = Effort(
     validation_samples=2,
     stored=512,
     most_steps=1_000,
+    priced_rounds=2,
+    priced_steps=8,
 )
 QUICK: Final = Effort(
     name="quick",
@@ -70,6 +75,8 @@ QUICK: Final = Effort(
     validation_samples=1,
     stored=32,
     most_steps=2,
+    priced_rounds=1,
+    priced_steps=3,
 )
 """Shows that everything works; its numbers mean nothing."""
 EFFORTS: Final = {one.name: one for one in (FULL, QUICK)}

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+from benchmarks.methods.cells import GROUP
+
 Parts: TypeAlias = dict[str, Any]
 
 OFFLINE: Final = "sft"
@@ -64,4 +66,4 @@ def source_parts(name: str, store: Path) -> Parts:
     """Where the method's rollouts come from, as fields of ``rollout``."""
     if name == OFFLINE:
         return {"source": {"type": "store", "path": str(store)}}
-    return {"group_size": 8}
+    return {"group_size": GROUP}

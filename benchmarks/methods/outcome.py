@@ -54,23 +54,24 @@ class Baseline(Kept):
     machine: str
 
 
-class Collected(Kept):
-    """The teacher's samples."""
+class Prices(Kept):
+    """Core-seconds on one machine: of the teacher's ``rows`` samples, and of a step by method."""
 
     rows: int
-    core_seconds: float
+    collecting: float
+    steps: dict[str, float]
+    commit: str
+    machine: str
 
 
 class Trained(Kept):
-    """One job. ``curves`` have a value for each step, None where the step has none;
-    ``core_seconds`` are each step's, validation left out."""
+    """One job. ``curves`` have a value for each step, None where the step has none."""
 
     method: str
     rate: float
     seed: int
     steps: int
     compared: int
-    core_seconds: tuple[float, ...]
     curves: dict[str, tuple[float | None, ...]]
     tests: dict[int, Examined]
     commit: str
@@ -93,7 +94,6 @@ def trained(
     }
     return Trained(
         **{name: value for name, value in piece.items() if name != "tested"},
-        core_seconds=without_validation(reports),
         curves=curves,
         tests=dict(tests),
         commit=commit(),
@@ -101,18 +101,12 @@ def trained(
     )
 
 
-def without_validation(reports: Sequence[StepReport]) -> tuple[float, ...]:
-    """Core-seconds of each step. A step that also validated counts as the median of the others, so
-    that no method pays for being watched; where all did, as it is."""
-    plain = [one.metrics[COST] for one in reports if VALIDATION not in one.metrics]
-    typical = statistics.median(plain) if plain else None
-    return tuple(
-        round(
-            typical if typical is not None and VALIDATION in one.metrics else one.metrics[COST],
-            DIGITS,
-        )
-        for one in reports
-    )
+def step_price(reports: Sequence[StepReport]) -> float:
+    """Core-seconds of a step: the mean without the first, in which much is done for the first time,
+    and without those that validated, since no method should pay for being watched. A method that
+    switches counts with both of its halves."""
+    plain = [one.metrics[COST] for one in reports[1:] if VALIDATION not in one.metrics]
+    return statistics.mean(plain)
 
 
 def _rounded(value: float | None) -> float | None:

@@ -13,7 +13,6 @@ from benchmarks.methods.tables import (
     equal_steps_table,
     grid_table,
     groups_table,
-    step_seconds,
 )
 from benchmarks.results import ROOT
 
@@ -46,9 +45,7 @@ def _parts(found: Findings) -> list[str]:
         f"## After the core-seconds of {steps} steps of {YARDSTICK}",
         _equal_seconds_words(found, steps),
         equal_seconds_table(found),
-        "## Learning rates",
-        _grid_words(effort),
-        grid_table(found),
+        *_grids(found),
         *_alphas(found),
         "## How it was run",
         _setting(cell, effort),
@@ -75,23 +72,26 @@ def _command(found: Findings) -> str:
 
 
 def _equal_seconds_words(found: Findings, steps: int) -> str:
-    budget = steps * step_seconds(found.trained[YARDSTICK])
+    prices = found.prices
     return (
-        f"{budget:,.0f} core-seconds of sampling, scoring and learning; start-up and validation "
-        "are left out for all. A method whose steps are cheaper takes more of them, to the nearest "
-        "checkpoint, by what its steps cost while it was tuned. The offline method pays for "
-        f"its {found.collected.rows:,} samples of the teacher first: "
-        f"{found.collected.core_seconds:,.0f} core-seconds."
+        f"{steps * prices.steps[YARDSTICK]:,.0f} core-seconds of sampling, scoring and learning. A "
+        "method whose steps are cheaper takes more of them, to the nearest checkpoint. Steps were "
+        "priced by short jobs of all methods in turn on one core, without start-up and validation "
+        f"({prices.machine}). The offline method first pays {prices.collecting:,.0f} core-seconds "
+        f"for its {prices.rows:,} samples of the teacher."
     )
 
 
-def _grid_words(effort: Effort) -> str:
-    seeds = ", ".join(map(str, effort.tuning_seeds))
-    return (
+def _grids(found: Findings) -> list[str]:
+    if not found.grids:
+        return []
+    seeds = ", ".join(map(str, found.effort.tuning_seeds))
+    words = (
         "Mean of pass@1 on the validation split over the last third of the steps, with a seed "
         f"({seeds}) that no result has. The best of each row was taken; a best one at the edge "
         "says that a wider grid could help that method."
     )
+    return ["## Learning rates", words, grid_table(found)]
 
 
 def _alphas(found: Findings) -> list[str]:

@@ -1,7 +1,6 @@
 """The pictures of a cell: learning curves of all methods, and of rlad by alpha."""
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import accumulate
 from pathlib import Path
 from typing import Final
 
@@ -12,9 +11,9 @@ from numpy.typing import NDArray
 
 from benchmarks.methods.entrants import ALPHA, METHODS, OFFLINE, alpha_name
 from benchmarks.methods.outcome import Trained
-from benchmarks.methods.plan import Findings
+from benchmarks.methods.plan import Findings, spent_before
 from benchmarks.methods.statistics import interval, shares
-from benchmarks.methods.tables import spent_before, tests_after_all_steps
+from benchmarks.methods.tables import tests_after_all_steps
 from rkd_online.evaluation.axes import BLUE, GREY, titled
 
 COLORS: Final[Mapping[str, str]] = {
@@ -43,7 +42,7 @@ def draw_methods(found: Findings, path: Path) -> None:
     title = f"{found.cell.title}: mean and range of the seeds"
     figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
     _validation(axes[0][0], found, "step", lambda name, one: range(1, one.steps + 1))
-    _validation(axes[0][1], found, "core-seconds, validation left out", _spent(found))
+    _validation(axes[0][1], found, "core-seconds", _spent(found))
     for axis, (metric, title, unit) in zip(axes.flat[2:5], PANELS, strict=True):
         titled(axis, title, "step", unit)
         for name in METHODS:
@@ -62,7 +61,8 @@ def draw_methods(found: Findings, path: Path) -> None:
 
 def _spent(found: Findings) -> Callable[[str, Trained], Sequence[float]]:
     def seconds(name: str, one: Trained) -> Sequence[float]:
-        return [spent_before(found, name) + cost for cost in accumulate(one.core_seconds)]
+        start, price = spent_before(found.prices, name), found.prices.steps[name]
+        return [start + price * step for step in range(1, one.steps + 1)]
 
     return seconds
 
@@ -96,7 +96,7 @@ def _curve(
         return
     rows = np.array([[np.nan if v is None else v for v in one.curves[metric]] for one in trained])
     known = ~np.isnan(rows).any(axis=0)
-    steps = np.flatnonzero(known) + 1.0
+    steps = np.flatnonzero(known).astype(np.float64) + 1
     values = np.array([_smooth(row[known]) for row in rows])
     _band(axis, name, steps, values, style)
 

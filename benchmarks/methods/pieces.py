@@ -12,9 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from benchmarks.methods.cells import CELLS, EFFORTS, Cell, Effort
-from benchmarks.methods.entrants import TEACHERLESS, method_parts, source_parts
-from benchmarks.methods.outcome import Baseline, Collected, Examined, Trained, trained
+from benchmarks.methods.cells import CELLS, EFFORTS, GROUP, Cell, Effort
+from benchmarks.methods.entrants import METHODS, TEACHERLESS, method_parts, source_parts
+from benchmarks.methods.outcome import (
+    Baseline,
+    Examined,
+    Prices,
+    Trained,
+    step_price,
+    trained,
+)
 from benchmarks.results import commit, machine
 from rkd_online.inference.environment import prepare_engine_process
 from rkd_online.run.records import RunFolder, write_whole
@@ -47,15 +54,16 @@ class Measuring(Piece):
         return "baseline"
 
 
-class Collecting(Piece):
-    """The teacher's samples for the method that learns offline."""
+class Pricing(Piece):
+    """The teacher's samples for the method that learns offline, and what a step of each method
+    costs: all in one process, so that trainings may be of several machines."""
 
-    type: Literal["collecting"] = "collecting"
+    type: Literal["pricing"] = "pricing"
 
     @property
     def name(self) -> str:
         """Of its result."""
-        return "store"
+        return "prices"
 
 
 class Training(Piece):
@@ -77,8 +85,8 @@ class Training(Piece):
         return f"{part}/{self.method}-rate{self.rate:g}-seed{self.seed}"
 
 
-AnyPiece = Annotated[Measuring | Collecting | Training, Field(discriminator="type")]
-PIECE: Final[TypeAdapter[Measuring | Collecting | Training]] = TypeAdapter(AnyPiece)
+AnyPiece = Annotated[Measuring | Pricing | Training, Field(discriminator="type")]
+PIECE: Final[TypeAdapter[Measuring | Pricing | Training]] = TypeAdapter(AnyPiece)
 
 
 def store_folder(work: Path) -> Path:
@@ -155,8 +163,8 @@ def main() -> None:
     match piece:
         case Measuring():
             outcome: BaseModel = measure(piece, work)
-        case Collecting():
-            outcome = collect(piece, work)
+        case Pricing():
+            outcome = price(piece, work)
         case Training():
             outcome = train(piece, work)
     write_whole(target, outcome.model_dump_json() + "\n")
@@ -180,19 +188,61 @@ def measure(piece: Measuring, work: Path) -> Baseline:
     )
 
 
-def collect(piece: Collecting, work: Path) -> Collected:
-    """The teacher's samples; their cost is that of the whole collection, its start included."""
+def price(piece: Pricing, work: Path) -> Prices:
+    """What everything costs, the methods in turn, round after round."""
+    cell, effort = CELLS[piece.cell], EFFORTS[piece.effort]
+    rows, collecting = collect(cell, effort, store_folder(work))
+    found: dict[str, list[float]] = {name: [] for name in METHODS}
+    for number in range(effort.priced_rounds):
+        for name, prices in found.items():
+            prices.append(_price(cell, effort, name, work, number))
+    return Prices(
+        rows=rows,
+        collecting=collecting,
+        steps={name: min(prices) for name, prices in found.items()},
+        commit=commit(),
+        machine=machine(),
+    )
+
+
+def collect(cell: Cell, effort: Effort, store: Path) -> tuple[int, float]:
+    """How many samples the teacher's store has, and their core-seconds, its start included."""
     from rkd_online.run.collect import collect as collected
     from rkd_online.run.collection_folder import begin
 
-    cell, effort = CELLS[piece.cell], EFFORTS[piece.effort]
-    spec = asking_spec(cell, effort, cell.teacher, prompts=effort.stored, samples=8)
-    store = store_folder(work)
+    spec = asking_spec(cell, effort, cell.teacher, prompts=effort.stored, samples=GROUP)
     shutil.rmtree(store, ignore_errors=True)
     before = time.process_time()
     begin(spec, store)
     found = collected(spec, "teacher", store, lambda done, prompts: None)
-    return Collected(rows=found.rows, core_seconds=time.process_time() - before)
+    return found.rows, time.process_time() - before
+
+
+def _price(cell: Cell, effort: Effort, method: str, work: Path, number: int) -> float:
+    """Core-seconds of a step in one short job."""
+    from rkd_online.run.inline import run_inline
+
+    steps = effort.priced_steps
+    piece = Training(
+        cell=cell.name,
+        effort=effort.name,
+        method=method,
+        rate=effort.rates[0],
+        seed=number,
+        steps=steps,
+        compared=steps,
+    )
+    spec = training_spec(piece, store_folder(work))
+    at_the_end = {"every": steps, "prompts": 1, "samples": 1, "every_prompts": 1}
+    evaluation = spec.evaluation.model_copy(update=at_the_end)
+    checkpoint = spec.checkpoint.model_copy(update={"every": steps})
+    folder = RunFolder(work / "prices" / f"{method}-{number}")
+    shutil.rmtree(folder.path, ignore_errors=True)
+    short = spec.model_copy(update={"evaluation": evaluation, "checkpoint": checkpoint})
+    run_inline(short, folder)
+    found = step_price(folder.reports())
+    shutil.rmtree(folder.path)
+    return found
 
 
 def train(piece: Training, work: Path) -> Trained:

@@ -2,42 +2,34 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from statistics import mean, median
+from statistics import mean
 
 from benchmarks.methods.cells import Cell, Effort
 from benchmarks.methods.entrants import ALPHA, METHODS, OFFLINE, alpha_name
-from benchmarks.methods.outcome import Baseline, Collected, Trained
-from benchmarks.methods.pieces import Collecting, Measuring, Training
+from benchmarks.methods.outcome import Baseline, Prices, Trained
+from benchmarks.methods.pieces import Measuring, Pricing, Training
 from benchmarks.methods.pool import Places, Pool
 
 YARDSTICK = "grpo"
 """Its whole training is what equal core-seconds are equal to."""
 
-
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """What a method's tuning gave: by learning rate the mean of pass@1 on the validation split over
-    the last third of the steps, and the median core-seconds of a step with the best one."""
-
-    scores: Mapping[float, float]
-    step_seconds: float
-
-    @property
-    def best(self) -> float:
-        """The learning rate with the highest score; of equals the smallest."""
-        return max(sorted(self.scores), key=lambda rate: self.scores[rate])
+Grid = Mapping[float, float]
+"""What a method's tuning gave: by learning rate the mean of pass@1 on the validation split over the
+last third of the steps."""
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """All that a cell gave. ``equal_steps`` are the steps of each method that take as many
-    core-seconds as the yardstick's whole training; ``trained`` are by method, one a seed."""
+    """All that a cell gave, by method. ``grids`` are empty where there was one learning rate to
+    take; ``equal_steps`` take as many core-seconds as the yardstick's whole training; ``trained``
+    are one a seed, and also by alpha."""
 
     cell: Cell
     effort: Effort
     baseline: Baseline
-    collected: Collected
+    prices: Prices
     grids: Mapping[str, Grid]
+    rates: Mapping[str, float]
     equal_steps: Mapping[str, int]
     trained: Mapping[str, list[Trained]]
 
@@ -55,27 +47,22 @@ class CellPlan:
     def run(self) -> Findings:
         """Everything that is not done yet, and what all of it gave."""
         measuring = Measuring(cell=self._cell.name, effort=self._effort.name)
-        collecting = Collecting(cell=self._cell.name, effort=self._effort.name)
-        self._pool.do([measuring, collecting], f"{self._cell.name}, before training")
-        collected = self._places.collected(collecting)
-        grids = self._tuned()
-        equal = {
-            name: equal_steps(
-                grid.step_seconds,
-                self._steps * grids[YARDSTICK].step_seconds,
-                spent=collected.core_seconds if name == OFFLINE else 0.0,
-                every=self._effort.every,
-            )
-            for name, grid in grids.items()
-        }
+        pricing = Pricing(cell=self._cell.name, effort=self._effort.name)
+        self._pool.do([measuring, pricing], f"{self._cell.name}, before training")
+        prices = self._places.prices(pricing)
+        grids = self._tuned() if len(self._effort.rates) > 1 else {}
+        rates = dict.fromkeys(METHODS, self._effort.rates[0])
+        rates |= {name: best(grid) for name, grid in grids.items()}
+        equal = equal_steps(prices, self._steps, every=self._effort.every)
         return Findings(
             cell=self._cell,
             effort=self._effort,
             baseline=self._places.baseline(measuring),
-            collected=collected,
+            prices=prices,
             grids=grids,
+            rates=rates,
             equal_steps=equal,
-            trained=self._trained(grids, equal),
+            trained=self._trained(rates, equal),
         )
 
     def _tuned(self) -> dict[str, Grid]:
@@ -86,24 +73,23 @@ class CellPlan:
         }
         whole = [piece for found in pieces.values() for piece in found]
         self._pool.do(whole, f"{self._cell.name}, learning rates")
-        found = {
-            key: [self._places.trained(piece) for piece in asked] for key, asked in pieces.items()
+        scores = {
+            key: mean(late_score(self._places.trained(piece)) for piece in asked)
+            for key, asked in pieces.items()
         }
-        return {
-            name: grid({rate: found[name, rate] for rate in self._effort.rates}) for name in METHODS
-        }
+        return {name: {rate: scores[name, rate] for rate in self._effort.rates} for name in METHODS}
 
     def _trained(
-        self, grids: Mapping[str, Grid], equal: Mapping[str, int]
+        self, rates: Mapping[str, float], equal: Mapping[str, int]
     ) -> dict[str, list[Trained]]:
         pieces: dict[str, list[Training]] = {}
         for seed in self._effort.seeds:
-            for name, one in grids.items():
+            for name, rate in rates.items():
                 tested = tuple(sorted({self._steps, equal[name]} - {0}))
-                pieces.setdefault(name, []).append(self._training(name, one.best, seed, tested))
+                pieces.setdefault(name, []).append(self._training(name, rate, seed, tested))
             for alpha in self._effort.alphas:
                 piece = self._training(
-                    alpha_name(alpha), grids[alpha_name(ALPHA)].best, seed, (self._steps,)
+                    alpha_name(alpha), rates[alpha_name(ALPHA)], seed, (self._steps,)
                 )
                 pieces.setdefault(alpha_name(alpha), []).append(piece)
         by_seed = [piece for together in zip(*pieces.values(), strict=True) for piece in together]
@@ -127,12 +113,9 @@ class CellPlan:
         )
 
 
-def grid(found: Mapping[float, list[Trained]]) -> Grid:
-    """The grid of one method from its trainings by learning rate."""
-    scores = {rate: mean(map(late_score, trainings)) for rate, trainings in found.items()}
-    best = Grid(scores, 0.0).best
-    seconds = [cost for one in found[best] for cost in one.core_seconds]
-    return Grid(scores, median(seconds))
+def best(grid: Grid) -> float:
+    """The learning rate with the highest score; of equals the smallest."""
+    return max(sorted(grid), key=lambda rate: grid[rate])
 
 
 def late_score(one: Trained) -> float:
@@ -141,8 +124,18 @@ def late_score(one: Trained) -> float:
     return mean(late)
 
 
-def equal_steps(step_seconds: float, budget: float, *, spent: float, every: int) -> int:
-    """The steps that fit into ``budget`` core-seconds of which ``spent`` are gone before the first,
-    to the nearest multiple of ``every``, which checkpoints lie apart. 0 where none fits."""
-    fitting = max(0.0, budget - spent) / step_seconds
-    return round(fitting / every) * every
+def equal_steps(prices: Prices, steps: int, *, every: int) -> dict[str, int]:
+    """By method the steps that take as many core-seconds as ``steps`` of the yardstick, to the
+    nearest multiple of ``every``, which checkpoints lie apart; 0 where none fits. The offline
+    method has paid for its samples before its first."""
+    budget = steps * prices.steps[YARDSTICK]
+    found = {}
+    for name, price in prices.steps.items():
+        left = budget - spent_before(prices, name)
+        found[name] = max(0, round(left / price / every) * every)
+    return found
+
+
+def spent_before(prices: Prices, name: str) -> float:
+    """Core-seconds before the first step."""
+    return prices.collecting if name == OFFLINE else 0.0

@@ -12,8 +12,8 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from benchmarks.methods.outcome import Baseline, Collected, Trained
-from benchmarks.methods.pieces import Collecting, Measuring, Training
+from benchmarks.methods.outcome import Baseline, Prices, Trained
+from benchmarks.methods.pieces import Measuring, Pricing, Training
 from benchmarks.progress import Progress
 from benchmarks.results import ROOT
 from rkd_online.inference.environment import engine_environment
@@ -29,7 +29,7 @@ class Places:
     results: Path
     work: Path
 
-    def result(self, piece: Measuring | Collecting | Training) -> Path:
+    def result(self, piece: Measuring | Pricing | Training) -> Path:
         """The file of a piece's outcome."""
         return self.results / piece.cell / f"{piece.name}.json"
 
@@ -37,9 +37,9 @@ class Places:
         """What the measuring found."""
         return _read(Baseline, self.result(piece))
 
-    def collected(self, piece: Collecting) -> Collected:
-        """What the collecting took."""
-        return _read(Collected, self.result(piece))
+    def prices(self, piece: Pricing) -> Prices:
+        """What everything costs."""
+        return _read(Prices, self.result(piece))
 
     def trained(self, piece: Training) -> Trained:
         """What the training gave."""
@@ -57,13 +57,13 @@ class Pool:
         self._places = places
         self._at_once = at_once
 
-    def do(self, pieces: Sequence[Measuring | Collecting | Training], what: str) -> None:
+    def do(self, pieces: Sequence[Measuring | Pricing | Training], what: str) -> None:
         """Returns when all are done; raises when one fails, once those beside it have ended."""
         missing = [one for one in pieces if not self._places.result(one).exists()]
         print(f"{what}: {len(missing)} of {len(pieces)} to do", flush=True)
         progress, failed = Progress(len(missing)), Event()
 
-        def one(piece: Measuring | Collecting | Training) -> None:
+        def one(piece: Measuring | Pricing | Training) -> None:
             if failed.is_set():
                 return
             try:
@@ -75,7 +75,7 @@ class Pool:
         with ThreadPoolExecutor(self._at_once) as pool:
             list(pool.map(one, missing))
 
-    def _run(self, piece: Measuring | Collecting | Training, progress: Progress) -> None:
+    def _run(self, piece: Measuring | Pricing | Training, progress: Progress) -> None:
         progress.next(f"{piece.cell}: {piece.name}")
         work = self._places.work / piece.cell
         log = work / "logs" / f"{piece.name}.log"

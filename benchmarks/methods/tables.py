@@ -1,13 +1,13 @@
 """The tables of a cell's page."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from statistics import mean
 
 import numpy as np
 
-from benchmarks.methods.entrants import ALPHA, METHODS, OFFLINE, alpha_name
+from benchmarks.methods.entrants import ALPHA, METHODS, alpha_name
 from benchmarks.methods.outcome import Examined, Trained
-from benchmarks.methods.plan import YARDSTICK, Findings
+from benchmarks.methods.plan import YARDSTICK, Findings, Grid, best
 from benchmarks.methods.statistics import Interval, difference, interval, shares
 
 NONE = "-"
@@ -47,13 +47,13 @@ def _equal_steps_rows(found: Findings) -> Iterator[Sequence[str]]:
         ahead = NONE if name == YARDSTICK else difference(yardstick, tests).signed
         yield [
             f"`{name}`",
-            f"{found.grids[name].best:g}",
+            f"{found.rates[name]:g}",
             interval(shares(tests)).words,
             ", ".join(f"{value:.3f}" for value in shares(tests).mean(axis=1)),
             ahead,
             f"{_greedy(tests):.3f}",
             f"{mean(one.tokens for one in tests):.1f}",
-            f"{step_seconds(found.trained[name]):.2f}",
+            f"{found.prices.steps[name]:.2f}",
         ]
 
 
@@ -96,18 +96,19 @@ def _groups_rows(found: Findings, groups: Sequence[str]) -> Iterator[Sequence[st
 
 
 def grid_table(found: Findings) -> str:
-    """What the learning rates were chosen by."""
+    """What the learning rates were chosen by; empty where there was none to choose."""
+    if not found.grids:
+        return ""
     rates = found.effort.rates
     rows = (
-        [f"`{name}`", *(_score(one.scores, rate, one.best) for rate in rates)]
-        for name, one in found.grids.items()
+        [f"`{name}`", *(_score(grid, rate) for rate in rates)] for name, grid in found.grids.items()
     )
     return table(("", *(f"{rate:g}" for rate in rates)), rows)
 
 
-def _score(scores: Mapping[float, float], rate: float, best: float) -> str:
-    shown = f"{scores[rate]:.3f}"
-    return f"**{shown}**" if rate == best else shown
+def _score(grid: Grid, rate: float) -> str:
+    shown = f"{grid[rate]:.3f}"
+    return f"**{shown}**" if rate == best(grid) else shown
 
 
 def alpha_table(found: Findings) -> str:
@@ -135,16 +136,6 @@ def _alpha_rows(found: Findings) -> Iterator[Sequence[str]]:
 def tests_after_all_steps(found: Findings, name: str) -> list[Examined]:
     """Of each seed the test after the steps at which all methods are compared."""
     return [one.tests[one.compared] for one in found.trained[name]]
-
-
-def step_seconds(trained: Sequence[Trained]) -> float:
-    """Core-seconds of a step, median over steps and seeds."""
-    return float(np.median([cost for one in trained for cost in one.core_seconds]))
-
-
-def spent_before(found: Findings, name: str) -> float:
-    """Core-seconds before the first step."""
-    return found.collected.core_seconds if name == OFFLINE else 0.0
 
 
 def _last(one: Trained, metric: str) -> float:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from benchmarks.methods.cells import CELLS, FULL, Effort
 from benchmarks.methods.entrants import METHODS, alpha_name
-from benchmarks.methods.outcome import Baseline, Collected, Examined, Trained
-from benchmarks.methods.plan import Findings, Grid
+from benchmarks.methods.outcome import Baseline, Examined, Prices, Trained
+from benchmarks.methods.plan import Findings
 
 STEPS = 4
 
@@ -43,7 +43,6 @@ def trained(
         seed=seed,
         steps=steps,
         compared=steps,
-        core_seconds=(1.0, 2.0, 3.0, 2.0)[:steps],
         curves=curves | {"validation/pass_at_1": tuple(validated)},
         tests=tests if tests is not None else {2: examined([1, 2, 3]), 4: examined([2, 3, 4])},
         commit="abc",
@@ -54,6 +53,7 @@ def trained(
 def findings(effort: Effort = FULL) -> Findings:
     """After two steps every method has the same; after four all but grpo are better by a quarter at
     each prompt. sft has no step within the budget."""
+    grid = dict.fromkeys(effort.rates, 0.5) | {effort.rates[-1]: 0.75}
     names = [*METHODS, *map(alpha_name, effort.alphas)]
     ahead = {2: examined([1, 2, 3]), 4: examined([2, 3, 4])}
     behind = {2: examined([1, 2, 3]), 4: examined([1, 2, 3])}
@@ -66,11 +66,15 @@ def findings(effort: Effort = FULL) -> Findings:
             commit="abc",
             machine="2 cores",
         ),
-        collected=Collected(rows=4096, core_seconds=8.0),
-        grids={
-            name: Grid(dict.fromkeys(effort.rates, 0.5) | {effort.rates[-1]: 0.75}, 2.0)
-            for name in METHODS
-        },
+        prices=Prices(
+            rows=4096,
+            collecting=8.0,
+            steps=dict.fromkeys(METHODS, 2.0),
+            commit="abc",
+            machine="2 cores",
+        ),
+        grids={name: grid for name in METHODS if len(effort.rates) > 1},
+        rates=dict.fromkeys(METHODS, effort.rates[-1]),
         equal_steps={name: {"grpo": 4, "sft": 0}.get(name, 2) for name in METHODS},
         trained={
             name: [

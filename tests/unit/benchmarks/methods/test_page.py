@@ -86,7 +86,7 @@ def test_the_page_says_how_it_was_made_and_shows_pictures_that_are_there(tmp_pat
     text = page.read_text()
     assert "`python -m benchmarks.methods --cell sums-unreliable`" in text
     assert "tree `abc`" in text
-    assert "8 core-seconds" in text
+    assert "\n8 core-seconds of sampling" in text and "pays 8 core-seconds for its 4,096" in text
     shown = [line.split("(")[1].rstrip(")") for line in text.splitlines() if line.startswith("![")]
     assert shown == ["images/sums-unreliable.png", "images/sums-unreliable-alpha.png"]
     for name in shown:
@@ -95,4 +95,4 @@ def test_the_page_says_how_it_was_made_and_shows_pictures_that_are_there(tmp_pat
 
 def test_a_quick_page_has_no_alphas(tmp_path: Path) -> None:
     text = write_cell(findings(QUICK), tmp_path).read_text()
-    assert "alpha.png" not in text and "--quick" in text
+    assert "alpha.png" not in text and "--quick" in text and "## Learning rates" not in text

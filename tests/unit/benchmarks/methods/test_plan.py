@@ -9,9 +9,9 @@ from pydantic import BaseModel
 from benchmarks.methods import pool as pool_module
 from benchmarks.methods.cells import CELLS, FULL, QUICK, Effort
 from benchmarks.methods.entrants import METHODS
-from benchmarks.methods.outcome import Baseline, Collected, Examined
-from benchmarks.methods.pieces import Collecting, Measuring, Training
-from benchmarks.methods.plan import CellPlan, equal_steps, grid, late_score
+from benchmarks.methods.outcome import Baseline, Examined, Prices
+from benchmarks.methods.pieces import Measuring, Pricing, Training
+from benchmarks.methods.plan import CellPlan, best, equal_steps, late_score
 from benchmarks.methods.pool import Places, Pool
 from tests.unit.benchmarks.methods.records import examined, trained
 
@@ -23,21 +23,18 @@ def test_a_score_is_of_the_last_third() -> None:
 
 
 def test_the_best_rate_is_the_one_with_the_highest_score_and_the_smallest_of_equals() -> None:
-    better, worse = (None, 0.5, None, 0.75), (None, 0.9, None, 0.5)
-    by_rate = {1e-3: better, 1e-4: better, 1e-5: worse}
-    found = grid({rate: [trained("kdrl", validated=values)] for rate, values in by_rate.items()})
-    assert found.scores == {1e-3: 0.75, 1e-4: 0.75, 1e-5: 0.5}
-    assert found.best == 1e-4
-    assert found.step_seconds == 2.0
+    assert best({1e-3: 0.75, 1e-4: 0.75, 1e-5: 0.5}) == 1e-4
 
 
-@pytest.mark.parametrize(
-    ("step_seconds", "spent", "steps"),
-    [(1.0, 0.0, 60), (1.1, 0.0, 55), (2.0, 0.0, 30), (0.25, 10.0, 200), (1.0, 70.0, 0)],
-)
-def test_equal_core_seconds_in_steps(step_seconds: float, spent: float, steps: int) -> None:
-    """Of a budget of 60: 54.5 fitting steps are 55 at checkpoints every 5."""
-    assert equal_steps(step_seconds, 60.0, spent=spent, every=5) == steps
+def prices(**steps: float) -> Prices:
+    return Prices(rows=16, collecting=15.0, steps=steps, commit="abc", machine="2 cores")
+
+
+def test_equal_core_seconds_in_steps() -> None:
+    """Of a budget of 60: 54.5 fitting steps are 55 at checkpoints every 5. sft has paid 15."""
+    found = equal_steps(prices(grpo=1.0, kdrl=1.1, rlad=2.0, sft=0.25), 60, every=5)
+    assert found == {"grpo": 60, "kdrl": 55, "rlad": 30, "sft": 180}
+    assert equal_steps(prices(grpo=0.1, sft=0.25), 60, every=5) == {"grpo": 60, "sft": 0}
 
 
 class Recorded(Pool):
@@ -49,29 +46,26 @@ class Recorded(Pool):
         self._kept = places
         self.done: list[Training] = []
 
-    def do(self, pieces: list[Measuring | Collecting | Training], what: str) -> None:  # type: ignore[override]
+    def do(self, pieces: list[Measuring | Pricing | Training], what: str) -> None:  # type: ignore[override]
         for piece in pieces:
             path = self._kept.result(piece)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(self._outcome(piece).model_dump_json())
 
-    def _outcome(self, piece: Measuring | Collecting | Training) -> BaseModel:
+    def _outcome(self, piece: Measuring | Pricing | Training) -> BaseModel:
         if isinstance(piece, Measuring):
             one = examined([1, 1])
             return Baseline(teacher=one, student=one, commit="abc", machine="2 cores")
-        if isinstance(piece, Collecting):
-            return Collected(rows=16, core_seconds=15.0)
+        if isinstance(piece, Pricing):
+            return prices(**dict.fromkeys(METHODS, 2.0) | {"grpo": 1.0, "sft": 0.25})
         self.done.append(piece)
-        cost = {"grpo": 1.0, "sft": 0.25}.get(piece.method, 2.0)
         better = piece.rate == (1e-4 if piece.method == "opd" else 1e-3)
         tests: dict[int, Examined] = {step: examined([1, 1]) for step in piece.tested}
         made = trained(
             piece.method, seed=piece.seed, rate=piece.rate, tests=tests,
             validated=[0.75 if better else 0.5] * piece.steps,
         )  # fmt: skip
-        return made.model_copy(
-            update={"core_seconds": (cost,) * piece.steps, "compared": piece.compared}
-        )
+        return made.model_copy(update={"compared": piece.compared})
 
 
 def planned(tmp_path: Path, effort: Effort) -> tuple[Recorded, CellPlan]:
@@ -111,11 +105,12 @@ def test_equal_core_seconds_are_those_of_all_steps_of_grpo(tmp_path: Path) -> No
     assert lengths["rlad-alpha-0.1"] == (60, (60,))
 
 
-def test_a_quick_comparison_has_every_method_once(tmp_path: Path) -> None:
+def test_a_quick_comparison_has_every_method_once_and_tunes_none(tmp_path: Path) -> None:
     recorded, plan = planned(tmp_path, QUICK)
-    plan.run()
-    assert sorted(one.method for one in recorded.done if one.tested) == sorted(METHODS)
+    found = plan.run()
+    assert sorted(one.method for one in recorded.done) == sorted(METHODS)
     assert {one.compared for one in recorded.done} == {2}
+    assert (found.grids, set(found.rates.values())) == ({}, {1e-4})
 
 
 def training(seed: int) -> Training:

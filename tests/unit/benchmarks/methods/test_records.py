@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.methods.cells import CELLS, QUICK
 from benchmarks.methods.entrants import METHODS, alpha_name
-from benchmarks.methods.outcome import trained, without_validation
+from benchmarks.methods.outcome import step_price, trained
 from benchmarks.methods.pieces import PIECE, Training, training_spec
 from rkd_online.spec.algorithm import Algorithm, Kdrl
 from rkd_online.spec.phases import StepEnd
@@ -20,10 +20,9 @@ def report(step: int, cost: float, **metrics: float) -> StepReport:
 VALIDATED = {"validation/pass_at_1": 0.123456}
 
 
-def test_a_step_that_validated_costs_as_much_as_the_others() -> None:
-    reports = [report(1, 1.0), report(2, 9.0, **VALIDATED), report(3, 3.0), report(4, 2.0)]
-    assert without_validation(reports) == (1.0, 2.0, 3.0, 2.0)
-    assert without_validation(reports[1:2]) == (9.0,)
+def test_a_step_is_priced_without_the_first_one_and_those_that_validate() -> None:
+    reports = [report(1, 8.0), report(2, 2.0), report(3, 3.0), report(4, 9.0, **VALIDATED)]
+    assert step_price(reports) == 2.5
 
 
 def test_curves_are_those_that_the_job_reports() -> None:
