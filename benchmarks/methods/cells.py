@@ -123,5 +123,16 @@ CELLS: Final = {
             prompts_per_step=32,
             steps=60,
         ),
+        Cell(
+            name="puzzles-limited",
+            title="Knights and knaves, a limited student",
+            student="zoo:knights-knaves/student",
+            teacher="zoo:knights-knaves/teacher",
+            kind="limited: smaller and briefly taught",
+            task=PUZZLES,
+            max_new_tokens=192,
+            prompts_per_step=16,
+            steps=60,
+        ),
     )
 }

@@ -82,7 +82,10 @@ def groups_table(found: Findings) -> str:
     groups = sorted(set(found.baseline.teacher.groups))
     if len(groups) == 1:
         return ""
-    return table(("", *groups), _groups_rows(found, groups))
+    # Of a mixture the part says enough, where each has one group.
+    parts = [group.partition(":")[0] for group in groups]
+    shown = parts if len(set(parts)) == len(groups) else groups
+    return table(("", *shown), _groups_rows(found, groups))
 
 
 def _groups_rows(found: Findings, groups: Sequence[str]) -> Iterator[Sequence[str]]:

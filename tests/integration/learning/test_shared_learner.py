@@ -120,7 +120,8 @@ def test_two_ranks_learn_what_one_learns_of_padded_rows(tmp_path: Path) -> None:
 
 def assert_equal(shared: Run, alone: Run) -> None:
     for ours, theirs in zip(shared.found["metrics"], alone.found["metrics"], strict=True):
-        assert ours == pytest.approx(theirs, rel=0, abs=TOLERANCE)
+        # A gradient's norm is above 1, and float32 rounds it by its size.
+        assert ours == pytest.approx(theirs, rel=TOLERANCE, abs=TOLERANCE)
     for step, rows in enumerate(alone.found["old"]):
         for ours, theirs in zip(shared.found["old"][step], rows, strict=True):
             assert ours == pytest.approx(theirs, rel=0, abs=TOLERANCE)

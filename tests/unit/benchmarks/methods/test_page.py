@@ -16,6 +16,9 @@ from benchmarks.methods.tables import (
 )
 from tests.unit.benchmarks.methods.records import examined, findings
 
+GROUPS = ["easy: all", "hard: all", "hard: all"]
+"""Of a mixture of two parts with one group each."""
+
 
 def row(table: str, name: str) -> list[str]:
     (line,) = [line for line in table.splitlines() if line.startswith(f"| {name} |")]
@@ -49,14 +52,12 @@ def test_groups_are_shown_where_there_are_several() -> None:
     found = findings()
     grouped = {
         name: [
-            one.model_copy(
-                update={"tests": {4: examined([0, 4, 4], groups=["easy", "hard", "hard"])}}
-            )
+            one.model_copy(update={"tests": {4: examined([0, 4, 4], groups=GROUPS)}})
             for one in trained
         ]
         for name, trained in found.trained.items()
     }
-    teacher = examined([4, 4, 0], groups=["easy", "hard", "hard"])
+    teacher = examined([4, 4, 0], groups=GROUPS)
     baseline = found.baseline.model_copy(update={"teacher": teacher, "student": teacher})
     table = groups_table(replace(found, baseline=baseline, trained=grouped))
     assert table.splitlines()[0] == "|  | easy | hard |"
