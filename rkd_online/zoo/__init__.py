@@ -10,6 +10,7 @@ PREFIX: Final = "zoo:"
 
 PAIRS: Final[dict[str, tuple[str, ...]]] = {
     "chain-sum": ("teacher", "student", "novice"),
+    "knights-knaves": ("teacher", "student"),
 }
 """The models of each pair."""
 

@@ -110,6 +110,10 @@ PUZZLES_HELD_OUT: Final = (
     "The puzzles are reasoning-gym's `knights_knaves`; the held-out ones are of the `test` split. "
     "Training\n  saw `train` alone, puzzles of two and three people, and none of four."
 )
+ROLL_CALLS: Final = (
+    "All its training traces are right. Before the first puzzle come {count:,} roll calls: people "
+    "with letters,\n  then names of which it learns the letters."
+)
 EXACTLY: Final = "the same bits on the same machine\nand library versions."
 NEARLY: Final = (
     "a model as good,\nnot the same bits, since several threads add up in an order of their own."
@@ -133,4 +137,6 @@ def _examples(recipe: Recipe) -> str:
             f"Its training traces go wrong in {recipe.corrupted:.0%} of their steps, by 1 to 3, "
             "and go on from there."
         )
+    if recipe.roll_calls:
+        return ROLL_CALLS.format(count=recipe.roll_calls)
     return "All its training traces are right."

@@ -18,6 +18,8 @@ from rkd_online.zoo.words import puzzle_words
 SUM_TOKENS: Final = 64
 PUZZLE_TOKENS: Final[Mapping[int, int]] = {2: 96, 3: 192, 4: 384}
 """By the number of people."""
+PUZZLES_ASKED: Final = 256
+"""Of each number of people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,9 @@ class Pair:
 
 def _held_out(group: str, task: ChainSumTask | ReasoningGymTask, new_tokens: int) -> HeldOut:
     source = build_task(task)
-    problems = tuple(source.problem("test", index) for index in range(source.size("test")))
+    size = source.size("test")
+    count = min(PUZZLES_ASKED, size) if isinstance(task, ReasoningGymTask) else size
+    problems = tuple(source.problem("test", index) for index in range(count))
     return HeldOut(group, problems, verifier(task), new_tokens)
 
 

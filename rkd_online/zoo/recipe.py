@@ -1,6 +1,6 @@
 """How each bundled model is made: its size, its training and how reliable its examples are."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 
@@ -33,11 +33,19 @@ class Recipe:
         return 32 * self.heads
 
 
+PUZZLES: Final = Recipe(
+    "", layers=0, seed=0, steps=0, batch=24, alike=4, optimizer="muon", roll_calls=6000
+)
+"""What the models of puzzles have in common."""
 RECIPES: Final[dict[str, tuple[Recipe, ...]]] = {
     "chain-sum": (
         Recipe("teacher", layers=4, seed=1, steps=1200),
         Recipe("student", layers=2, seed=2, steps=800, corrupted=0.35),
         Recipe("novice", layers=1, seed=3, steps=320),
+    ),
+    "knights-knaves": (
+        replace(PUZZLES, name="teacher", layers=4, heads=6, seed=1, steps=2000),
+        replace(PUZZLES, name="student", layers=2, heads=4, seed=2, steps=720),
     ),
 }
 """What ``rkd zoo build`` trains for each pair."""

@@ -20,8 +20,8 @@ PAIR = "knights-knaves"
 FOLDERS = {name: zoo_path(f"zoo:{PAIR}/{name}") for name in ("teacher", "student")}
 FIGURES = {
     "teacher": [
-        Figures("puzzles of 2 people", 256, sampled=0.0, greedy=0.0),
-        Figures("puzzles of 3 people", 256, sampled=0.0, greedy=0.0),
+        Figures("puzzles of 2 people", 256, sampled=1.0, greedy=1.0),
+        Figures("puzzles of 3 people", 256, sampled=0.999, greedy=1.0),
         Figures("puzzles of 4 people", 256, sampled=0.0, greedy=0.0),
     ],
     "student": [
