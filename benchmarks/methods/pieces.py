@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from benchmarks.methods.cells import CELLS, EFFORTS, GROUP, Cell, Effort
-from benchmarks.methods.entrants import METHODS, TEACHERLESS, method_parts, source_parts
+from benchmarks.methods.entrants import (
+    METHODS,
+    OFFLINE,
+    TEACHERLESS,
+    method_parts,
+    source_parts,
+)
 from benchmarks.methods.outcome import (
     Baseline,
     Examined,
@@ -26,6 +32,7 @@ from benchmarks.results import commit, machine
 from rkd_online.inference.environment import prepare_engine_process
 from rkd_online.run.records import RunFolder, write_whole
 from rkd_online.spec import JobSpec
+from rkd_online.spec.store_files import STORE
 
 if TYPE_CHECKING:
     from rkd_online.evaluation.record import Evaluation
@@ -250,14 +257,20 @@ def train(piece: Training, work: Path) -> Trained:
     from rkd_online.evaluation.record import read_evaluation
     from rkd_online.run.inline import run_inline
 
-    spec = training_spec(piece, store_folder(work))
+    cell, effort = CELLS[piece.cell], EFFORTS[piece.effort]
     folder = RunFolder(work / piece.name)
     if not folder.report.exists():
-        shutil.copytree(evaluations_folder(work), folder.evaluations, dirs_exist_ok=True)
-        run_inline(spec, folder)
+        # Prices are kept and work is not: on another machine there may be neither.
+        if evaluations_folder(work).is_dir():
+            shutil.copytree(evaluations_folder(work), folder.evaluations, dirs_exist_ok=True)
+        store = store_folder(work)
+        if piece.method == OFFLINE and not (store / STORE).is_file():
+            store = folder.path / "store"
+            if not (store / STORE).is_file():
+                collect(cell, effort, store)
+        run_inline(training_spec(piece, store), folder)
     reports = folder.reports()
     checkpoints = folder.checkpoints()
-    cell, effort = CELLS[piece.cell], EFFORTS[piece.effort]
     tests = {}
     for step in piece.tested:
         if step == piece.steps:

@@ -31,7 +31,7 @@ def test_after_all_steps_each_method_stands_beside_grpo() -> None:
     assert row(table, "teacher")[2] == "1.000 (1.000 to 1.000)"
     assert row(table, "student before")[2].startswith("0.250 (")
     grpo, rlad = row(table, "`grpo`"), row(table, "`rlad`")
-    assert grpo[1] == rlad[1] == "0.001"
+    assert grpo[1] == rlad[1] == "0.003"
     assert grpo[2].startswith("0.500 (") and rlad[2].startswith("0.750 (")
     assert rlad[3] == "0.750, 0.750, 0.750"
     assert (grpo[4], rlad[4]) == ("-", "+0.250 (+0.250 to +0.250)")
@@ -68,7 +68,7 @@ def test_groups_are_shown_where_there_are_several() -> None:
 
 def test_the_grid_is_shown_with_its_best() -> None:
     table = grid_table(findings())
-    assert table.splitlines()[0] == "|  | 3e-05 | 0.0001 | 0.0003 | 0.001 |"
+    assert table.splitlines()[0] == "|  | 0.0001 | 0.0003 | 0.001 | 0.003 |"
     assert row(table, "`rlad`")[1:] == ["0.500", "0.500", "0.500", "**0.750**"]
 
 
