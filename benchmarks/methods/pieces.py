@@ -240,7 +240,8 @@ def _price(cell: Cell, effort: Effort, method: str, work: Path, number: int) -> 
         compared=steps,
     )
     spec = training_spec(piece, store_folder(work))
-    at_the_end = {"every": steps, "prompts": 1, "samples": 1, "every_prompts": 1}
+    # Every part of a mixture wants a prompt.
+    at_the_end = {"every": steps, "prompts": 8, "samples": 1, "every_prompts": 8}
     evaluation = spec.evaluation.model_copy(update=at_the_end)
     checkpoint = spec.checkpoint.model_copy(update={"every": steps})
     folder = RunFolder(work / "prices" / f"{method}-{number}")
