@@ -120,8 +120,10 @@ def test_two_ranks_learn_what_one_learns_of_padded_rows(tmp_path: Path) -> None:
 
 def assert_equal(shared: Run, alone: Run) -> None:
     for ours, theirs in zip(shared.found["metrics"], alone.found["metrics"], strict=True):
-        # A gradient's norm is above 1, and float32 rounds it by its size.
-        assert ours == pytest.approx(theirs, rel=TOLERANCE, abs=TOLERANCE)
+        # A gradient's norm is around 10, and float32 rounds it by its size.
+        norm = "optimizer/gradient_norm"
+        assert ours[norm] == pytest.approx(theirs[norm], rel=TOLERANCE)
+        assert ours | {norm: 0} == pytest.approx(theirs | {norm: 0}, rel=0, abs=TOLERANCE)
     for step, rows in enumerate(alone.found["old"]):
         for ours, theirs in zip(shared.found["old"][step], rows, strict=True):
             assert ours == pytest.approx(theirs, rel=0, abs=TOLERANCE)
