@@ -1,5 +1,6 @@
 """Our side of the step benchmark: jobs on a local control plane, timed by their own metrics."""
 
+import os
 import statistics
 import tempfile
 from collections.abc import Iterator
@@ -7,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
+from unittest.mock import patch
 
 from rich.console import Console
 
@@ -73,10 +75,11 @@ def pipelined_grid(case: Case) -> list[OurSetting]:
 
 @contextmanager
 def our_service() -> Iterator[None]:
-    """A control plane with its Ray, ended afterwards: idle, it would still take some time from
-    what is measured beside it."""
+    """A control plane without keys, and its Ray, ended afterwards: idle, it would still take some
+    time from what is measured beside it."""
     with (
         tempfile.TemporaryDirectory(prefix="rkd-benchmark-") as data,
+        patch.dict(os.environ, RKD_AUTH="off"),
         control_plane(Console(), PORT, Path(data), DASHBOARD_PORT),
     ):
         yield

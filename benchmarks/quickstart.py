@@ -13,6 +13,7 @@ from rich.console import Console
 
 from benchmarks.memory import PeakMemory
 from benchmarks.results import ROOT, Figure, Goal, Result, Row, result
+from rkd_online.cli.connection import connect_to_own
 from rkd_online.cli.demo import control_plane
 from rkd_online.cli.jobs import follow
 from rkd_online.client import Client
@@ -31,7 +32,7 @@ def measure() -> Result:
         PeakMemory() as memory,
         control_plane(Console(), PORT, Path(data), DASHBOARD_PORT),
     ):
-        client = Client(f"http://127.0.0.1:{PORT}")
+        client = connect_to_own(f"http://127.0.0.1:{PORT}", Path(data))
         rlad = [_run(client, _spec(seed)) for seed in SEEDS]
         grpo = [_run(client, _spec(seed) | _GRPO) for seed in SEEDS]
         folder = Path(client.get(rlad[0].job).links.data)

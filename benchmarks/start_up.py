@@ -8,6 +8,7 @@ from typing import Final
 from rich.console import Console
 
 from benchmarks.results import Figure, Goal, Result, Row, result
+from rkd_online.cli.connection import connect_to_own
 from rkd_online.cli.demo import control_plane
 from rkd_online.client import Client
 
@@ -32,7 +33,7 @@ def measure() -> Result:
         tempfile.TemporaryDirectory(prefix="rkd-benchmark-") as data,
         control_plane(Console(), PORT, Path(data), DASHBOARD_PORT),
     ):
-        client = Client(f"http://127.0.0.1:{PORT}")
+        client = connect_to_own(f"http://127.0.0.1:{PORT}", Path(data))
         found = min((_start(client) for _ in range(RUNS)), key=lambda parts: parts["first"])
     rows: list[Row] = [
         Figure(what="submit to the run's process", value=found["started"], unit="s"),

@@ -10,7 +10,10 @@ from httpx_sse import connect_sse
 from pydantic import BaseModel, ValidationError
 
 from rkd_online.errors import ServiceError
-from rkd_online.service.schemas import Event, JobRecord, Page, Problem, Validation
+from rkd_online.service.schemas.answer import Page
+from rkd_online.service.schemas.event import Event
+from rkd_online.service.schemas.job import JobRecord, Validation
+from rkd_online.service.schemas.problem import Problem
 from rkd_online.service.state import Status
 
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
@@ -46,14 +49,19 @@ class Client:
     def __init__(
         self,
         base_url: str = "http://127.0.0.1:8420",
+        key: str = "",
         *,
         patience_seconds: float = 60.0,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        """``patience_seconds``: how long a broken stream may take to come back."""
+        """``key`` is an API key; ``patience_seconds``: how long a broken stream may take to come
+        back."""
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._url = base_url.rstrip("/")
         self._patience = patience_seconds
-        self._http = httpx.Client(base_url=self._url, timeout=TIMEOUT, transport=transport)
+        self._http = httpx.Client(
+            base_url=self._url, timeout=TIMEOUT, headers=headers, transport=transport
+        )
 
     def __enter__(self) -> Self:
         return self

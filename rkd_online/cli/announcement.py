@@ -5,6 +5,7 @@ from rich.console import Console
 
 from rkd_online import __version__
 from rkd_online.cli.hints import hint
+from rkd_online.service.access.keys import FIRST_KEY
 from rkd_online.service.settings import Settings
 
 PROBE_SECONDS = 3.0
@@ -19,10 +20,20 @@ def announce(settings: Settings, *, local_ray: bool) -> None:
         f"  dashboard  {settings.ray_address} (Ray)",
         *(f"             {words}" for words in _ray(settings, local_ray)),
         f"  records    {settings.data_dir}",
+        f"  keys       {_keys(settings)}",
         f"Submit a job: {hint('submit SPEC --watch', url)}",
         "Ctrl-C ends it.",
     ]
     Console().print("\n".join(lines), highlight=False, soft_wrap=True)
+
+
+def _keys(settings: Settings) -> str:
+    if settings.auth == "off":
+        return "off: everybody on this machine may do everything"
+    file = settings.data_dir / FIRST_KEY
+    if file.is_file():
+        return f"the first administrator's lies in {file}"
+    return "every request needs one"
 
 
 def _ray(settings: Settings, local_ray: bool) -> list[str]:

@@ -13,10 +13,10 @@ import httpx
 import typer
 from rich.console import Console
 
+from rkd_online.cli.connection import connect_to_own
 from rkd_online.cli.jobs import follow
 from rkd_online.cli.local import INTERRUPTED, checked
 from rkd_online.cli.reports import show_job_report
-from rkd_online.client import Client
 from rkd_online.errors import ServiceError
 from rkd_online.service.server import listen
 from rkd_online.service.settings import Settings
@@ -33,7 +33,7 @@ def run_demo(spec: Path, *, port: int, data_dir: Path, dashboard_port: int) -> N
     job = checked(spec).model_dump(mode="json")
     url = f"http://127.0.0.1:{port}"
     with control_plane(console, port, data_dir, dashboard_port):
-        client = Client(url)
+        client = connect_to_own(url, data_dir)
         record = client.submit(job)
         console.print(f"submitted [bold]{record.id}[/] ({record.name}) to {url}", highlight=False)
         console.print(
@@ -131,12 +131,12 @@ def _wait_until_up(process: "subprocess.Popen[bytes]", url: str, log: Path) -> N
         if process.poll() is not None:
             raise ServiceError(_last_words(log))
         try:
-            if httpx.get(f"{url}/healthz", timeout=5.0).is_success:
+            if httpx.get(f"{url}/readyz", timeout=5.0).is_success:
                 return
         except httpx.TransportError:
             pass
         time.sleep(0.5)
-    raise ServiceError(f"{url}/healthz did not answer within {START_SECONDS:.0f} s; see {log}")
+    raise ServiceError(f"{url}/readyz did not answer within {START_SECONDS:.0f} s; see {log}")
 
 
 def _last_words(log: Path) -> str:

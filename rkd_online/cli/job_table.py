@@ -5,7 +5,8 @@ from rich.table import Table
 from rich.text import Text
 
 from rkd_online.cli.hints import hint
-from rkd_online.service.schemas import JobRecord, Page
+from rkd_online.service.schemas.answer import Page
+from rkd_online.service.schemas.job import JobRecord
 from rkd_online.service.state import Status
 
 NAMES = ("job", "name", "status", "step", "created")

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from rkd_online.cli.connection import connect
 from rkd_online.cli.hints import DEFAULT_URL, hint
 from rkd_online.cli.local import INTERRUPTED, SpecPath
 from rkd_online.client import Client
@@ -52,7 +53,7 @@ def submit(
     """Submit a job to the control plane."""
     from rkd_online.spec.load import load_spec
 
-    client = Client(url)
+    client = connect(url)
     record = client.submit(load_spec(spec).model_dump(mode="json"))
     console = Console()
     console.print(f"submitted [bold]{record.id}[/] ({record.name})", highlight=False)
@@ -68,7 +69,7 @@ def watch(job: JobId, url: Url = DEFAULT_URL) -> None:
     Ctrl-C ends the watching, not the job.
     """
     with _known(job, url):
-        _watch(Client(url), job, url)
+        _watch(connect(url), job, url)
 
 
 def _watch(client: Client, job: str, url: str) -> None:
@@ -117,7 +118,7 @@ def list_jobs(
     """List jobs, newest first."""
     from rkd_online.cli.job_table import show_jobs
 
-    page = Client(url).list(status=status, limit=limit)
+    page = connect(url).list(status=status, limit=limit)
     if as_json:
         typer.echo(page.model_dump_json(indent=2))
     else:
@@ -127,7 +128,7 @@ def list_jobs(
 def cancel(job: JobId, url: Url = DEFAULT_URL) -> None:
     """Stop a job. Its checkpoints stay."""
     with _known(job, url):
-        record = Client(url).cancel(job)
+        record = connect(url).cancel(job)
     Console().print(f"{record.id} is {record.status}", highlight=False)
 
 

@@ -4,12 +4,13 @@ from pathlib import Path
 
 from rich.console import Console
 
+from rkd_online.cli.connection import connect
 from rkd_online.cli.hints import hint
 from rkd_online.client import Client
 from rkd_online.errors import ServiceError
 from rkd_online.evaluation.report import Report, parse_report
 from rkd_online.evaluation.table import render_report
-from rkd_online.service.schemas import JobRecord
+from rkd_online.service.schemas.job import JobRecord
 from rkd_online.service.state import TERMINAL, Status
 
 
@@ -28,7 +29,7 @@ def show_job_report(client: Client, job: str) -> None:
 def read_report(job: str, url: str, folder: Path | None) -> Report:
     """From a data folder where one is given, else from the control plane."""
     if folder is None:
-        client = Client(url)
+        client = connect(url)
         _refuse_unfinished(client.get(job), url)
         return parse_report(client.report(job), f"the report of {job}")
     path = folder / "runs" / job / "report.json"
@@ -62,7 +63,7 @@ def write_plot(job: str, url: str, folder: Path | None, target: Path) -> None:
 
 def _plot(job: str, url: str, folder: Path | None) -> bytes:
     if folder is None:
-        return Client(url).report_plot(job)
+        return connect(url).report_plot(job)
     plot = folder / "runs" / job / "report.png"
     if not plot.is_file():
         raise ServiceError(f"there is no {plot}: the run drew none, or its records lie elsewhere")

@@ -14,7 +14,7 @@ from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 
-from rkd_online.client import Client
+from rkd_online.cli.connection import connect
 from rkd_online.errors import ServiceError
 from rkd_online.metrics.chrome_trace import chrome_trace, summary_of
 from rkd_online.metrics.trace_steps import has_steps
@@ -27,7 +27,7 @@ BAR = 40
 def read_trace(job: str, url: str, folder: Path | None) -> Iterator[str]:
     """The file in pieces, from a data folder where one is given, else from the control plane."""
     if folder is None:
-        return Client(url).trace(job)
+        return connect(url).trace(job)
     path = folder / "runs" / job
     if not has_steps(path):
         raise ServiceError(

@@ -9,11 +9,12 @@ import ray
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from rkd_online.cluster.actors import GeneratorActor, LearnerActor, ScorerActor
-from rkd_online.cluster.placement import Bundle, Placement, reserve
+from rkd_online.cluster.placement import Placement, reserve
 from rkd_online.cluster.roles import ActorGenerator, ActorLearner, ActorScorer
 from rkd_online.inference.environment import engine_environment
 from rkd_online.run.setup import JobSetup
 from rkd_online.spec.job import JobSpec
+from rkd_online.spec.needs import Bundle
 from rkd_online.types import LearnerRank
 
 log = logging.getLogger(__name__)

@@ -1,9 +1,11 @@
 """The control plane as an ASGI app."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
+from typing import Final
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI
@@ -11,17 +13,53 @@ from fastapi_offline import FastAPIOffline
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from rkd_online import __version__
-from rkd_online.service import openapi, problems
+from rkd_online.service.access.first_key import ensure_first_key
+from rkd_online.service.access.keys import Digests, read_pepper
 from rkd_online.service.bell import Bell
 from rkd_online.service.clock import Now, utc_now
+from rkd_online.service.drain import Drain
 from rkd_online.service.launchers.base import Launcher
 from rkd_online.service.launchers.ray_jobs import RayJobs
-from rkd_online.service.reconciler import Reconciler
-from rkd_online.service.request_id import RequestIdMiddleware
-from rkd_online.service.routes import events, health, internal, jobs
+from rkd_online.service.launchers.watched import WatchedRoom
+from rkd_online.service.reconcile.reconciler import Reconciler
+from rkd_online.service.routes import (
+    actions,
+    audit,
+    events,
+    health,
+    internal,
+    jobs,
+    keys,
+    projects,
+    results,
+    whoami,
+)
 from rkd_online.service.services import Services
 from rkd_online.service.settings import Settings
+from rkd_online.service.store import schema
 from rkd_online.service.store.engine import Database
+from rkd_online.service.web import openapi, problems
+from rkd_online.service.web.body import BodyCapMiddleware
+from rkd_online.service.web.limits import Limits
+from rkd_online.service.web.request_id import RequestIdMiddleware
+
+PASS_SECONDS: Final = 10.0
+"""Time that a pass over the jobs has to end when the process is to end."""
+PEPPER: Final = "key-pepper"
+ROUTERS: Final = (
+    jobs.router,
+    actions.router,
+    events.router,
+    results.router,
+    projects.router,
+    keys.router,
+    audit.router,
+    whoami.router,
+    internal.router,
+    health.router,
+)
+
+log = logging.getLogger(__name__)
 
 
 def create_app(
@@ -38,8 +76,9 @@ def create_app(
     )
     app.state.services = services
     problems.install(app)
-    for router in (jobs.router, events.router, internal.router, health.router):
+    for router in ROUTERS:
         app.include_router(router, responses=problems.documented(422, 500))
+    app.add_middleware(BodyCapMiddleware)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=_hosts(settings))
     app.add_middleware(RequestIdMiddleware)
     app.openapi = partial(openapi.describe, app)  # type: ignore[method-assign]
@@ -48,9 +87,22 @@ def create_app(
 
 def _services(settings: Settings, launcher: Launcher, now: Now) -> Services:
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    database, bell = Database(settings.database), Bell()
-    reconciler = Reconciler(settings, database, launcher, bell, now)
-    return Services(settings, database, launcher, bell, reconciler, now)
+    pepper = read_pepper(settings.data_dir / PEPPER, settings.key_pepper.get_secret_value())
+    database, bell, digests = Database(settings.database), Bell(), Digests(pepper)
+    reconciler = Reconciler(settings, database, launcher, bell, digests.token, now)
+    limits = Limits(settings.requests_per_minute)
+    return Services(
+        settings=settings,
+        database=database,
+        launcher=launcher,
+        bell=bell,
+        reconciler=reconciler,
+        room=WatchedRoom(launcher),
+        drain=Drain(),
+        digests=digests,
+        limits=limits,
+        now=now,
+    )
 
 
 def _hosts(settings: Settings) -> list[str]:
@@ -62,13 +114,32 @@ def _hosts(settings: Settings) -> list[str]:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services: Services = app.state.services
-    await services.database.upgrade()
+    await prepare(services)
     reconciling = asyncio.create_task(services.reconciler.run())
     try:
         yield
     finally:
+        services.drain.begin()
+        services.reconciler.end()
+        # A pass that is cut off could leave a transaction open; one may wait for the cluster.
+        await asyncio.wait([reconciling], timeout=PASS_SECONDS)
         reconciling.cancel()
         with suppress(asyncio.CancelledError):
             await reconciling
         await services.launcher.close()
         await services.database.close()
+
+
+async def prepare(services: Services) -> None:
+    """A schema of this version, and a first key. A file is brought up to date by the one process
+    that has it; a server's database only on purpose, since others may be using it."""
+    url = services.settings.database
+    if services.database.is_sqlite:
+        await schema.upgrade(url)
+    else:
+        await schema.check(url)
+    if services.settings.auth == "keys":
+        folder = services.settings.data_dir
+        made = await ensure_first_key(services.database, services.digests, folder, services.now)
+        if made is not None:
+            log.info("made a first key for all projects: it lies in %s", made)

@@ -17,6 +17,12 @@ class Bell:
         for listener in self._listeners.get(job_id, ()):
             listener.set()
 
+    def ring_all(self) -> None:
+        """Wake everybody: keys have changed, and some may not listen any more."""
+        for listeners in self._listeners.values():
+            for listener in listeners:
+                listener.set()
+
     @contextmanager
     def listen(self, job_id: str) -> Iterator[asyncio.Event]:
         """An event that is set by the next ring. Listen before reading, or a ring is missed."""

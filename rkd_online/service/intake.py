@@ -5,12 +5,12 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from rkd_online.service.problems import ApiError
 from rkd_online.service.run_events import CheckpointWritten, Receipt, RunEvent, StepDone, Told
-from rkd_online.service.schemas import Progress
+from rkd_online.service.schemas.job import Progress
 from rkd_online.service.state import Status
 from rkd_online.service.store import attempts, events, jobs
-from rkd_online.service.store.models import AttemptRow, JobRow
+from rkd_online.service.store.tables import AttemptRow, JobRow
+from rkd_online.service.web.problems import ApiError
 
 
 async def accept(
@@ -57,15 +57,24 @@ def _take(
     if isinstance(event, StepDone):
         progress = Progress(steps=job.spec["steps"], at=now, report=event.data)
         job.progress = progress.model_dump(mode="json")
+        job.tokens += _sampled(job, event)
     elif isinstance(event, CheckpointWritten):
         _accept_checkpoint(job, attempt, event)
     elif event.type == "started" and job.status is Status.STARTING:
         jobs.move(session, job, Status.RUNNING, now)
     elif event.type == "finished" and attempt.ended_at is None:
-        attempts.end(attempt, now)
+        attempts.end(job, attempt, now)
         jobs.move(session, job, Status.SUCCEEDED, now)
     elif isinstance(event, Told) and event.type == "failed" and attempt.ended_at is None:
         _fail(session, job, attempt, event.data.message, now)
+
+
+def _sampled(job: JobRow, event: StepDone) -> int:
+    """Completion tokens of a step's rollouts."""
+    rollout = job.spec["rollout"]
+    mean = event.data.metrics.get("rollout/completion_length", 0.0)
+    rollouts: int = rollout["prompts_per_step"] * rollout["group_size"]
+    return round(mean * rollouts)
 
 
 def _accept_checkpoint(job: JobRow, attempt: AttemptRow, event: CheckpointWritten) -> None:
@@ -84,5 +93,5 @@ def _fail(
 ) -> None:
     """A run that is asked to stop often fails over it: the cancel then stands."""
     if job.status is not Status.STOPPING:
-        attempts.end(attempt, now, message)
+        attempts.end(job, attempt, now, message)
         jobs.move(session, job, Status.FAILED, now, message)

@@ -1,21 +1,39 @@
 """Database rows as the API shows them."""
 
-from rkd_online.service.schemas import Checkpoint, Event, JobRecord, Links, Progress
+from rkd_online.service.reconcile.budgets import HOUR
+from rkd_online.service.schemas.access import AuditRecord, KeyRecord, ProjectRecord, Quota, Usage
+from rkd_online.service.schemas.event import Event
+from rkd_online.service.schemas.job import Budget, Checkpoint, JobRecord, Links, Progress, Spent
 from rkd_online.service.services import Services
-from rkd_online.service.store.models import EventRow, JobRow
+from rkd_online.service.store.access_tables import AuditRow, KeyRow, ProjectRow
+from rkd_online.service.store.tables import EventRow, JobRow
 
 
 def job_record(services: Services, job: JobRow) -> JobRecord:
     """A job with its links."""
     return JobRecord(
         id=job.id,
+        project=job.project_id,
         name=job.name,
+        labels=job.labels,
         status=job.status,
+        revision=job.revision,
+        priority=job.priority,
         spec=job.spec,
+        changes=job.changes["number"] if job.changes else 0,
+        budget=Budget.model_validate(job.budget) if job.budget else None,
+        spent=Spent(
+            wall_seconds=job.run_seconds,
+            tokens=job.tokens,
+            gpu_hours=job.gpus * job.run_seconds / HOUR,
+        ),
         created_at=job.created_at,
+        created_by=job.created_by,
         started_at=job.started_at,
         finished_at=job.finished_at,
+        waiting=job.waiting,
         attempt=job.attempt,
+        losses=job.losses,
         progress=Progress.model_validate(job.progress) if job.progress else None,
         checkpoint=Checkpoint.model_validate(job.checkpoint) if job.checkpoint else None,
         error=_error(services, job),
@@ -26,6 +44,48 @@ def job_record(services: Services, job: JobRow) -> JobRecord:
 def event_record(row: EventRow) -> Event:
     """An event."""
     return Event(number=row.number, at=row.at, type=row.type, attempt=row.attempt, data=row.data)
+
+
+def key_record(row: KeyRow) -> KeyRecord:
+    """A key without its secret."""
+    return KeyRecord(
+        id=row.id,
+        name=row.name,
+        project=row.project_id,
+        scope=row.scope,
+        created_at=row.created_at,
+        created_by=row.created_by,
+        expires_at=row.expires_at,
+        last_used_at=row.last_used_at,
+        revoked_at=row.revoked_at,
+    )
+
+
+def project_record(row: ProjectRow, usage: Usage) -> ProjectRecord:
+    """A project with what it uses."""
+    quota = Quota(
+        max_active_jobs=row.max_active_jobs,
+        max_queued_jobs=row.max_queued_jobs,
+        max_gpus=row.max_gpus,
+    )
+    return ProjectRecord(
+        id=row.id, created_at=row.created_at, revision=row.revision, quota=quota, usage=usage
+    )
+
+
+def audit_record(row: AuditRow) -> AuditRecord:
+    """An entry of the audit."""
+    return AuditRecord(
+        number=row.number,
+        at=row.at,
+        actor=row.actor,
+        project=row.project_id,
+        action=row.action,
+        target=row.target,
+        address=row.address,
+        request_id=row.request_id,
+        data=row.data,
+    )
 
 
 def _error(services: Services, job: JobRow) -> str | None:

@@ -13,7 +13,7 @@ from pydantic import (
     PositiveInt,
 )
 
-from rkd_online.service.schemas import Answer
+from rkd_online.service.schemas.answer import Answer
 from rkd_online.service.state import Status
 from rkd_online.types import StepReport
 

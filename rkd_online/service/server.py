@@ -17,6 +17,7 @@ from rkd_online.locks import exclusive
 from rkd_online.service.app import create_app
 from rkd_online.service.local_ray import LocalRay
 from rkd_online.service.settings import Settings
+from rkd_online.service.store.engine import sqlite_file
 
 log = logging.getLogger(__name__)
 
@@ -36,9 +37,9 @@ def serve(
     ``announce`` is called with the settings in use when the API answers and Ray, where asked for,
     is up.
     """
-    refuse_public(settings.host)
+    refuse_open(settings)
     _log_to_stderr()
-    with _ended_by_signal(), _data_lock(settings), listen(settings) as listener:
+    with _ended_by_signal(), _file_lock(settings), listen(settings) as listener:
         if local_ray:
             log.info("starting a local Ray")
             with closing(LocalRay.start(settings)) as ray:
@@ -50,16 +51,18 @@ def serve(
             _run(settings, listener, announce)
 
 
-def refuse_public(host: str) -> None:
-    """Only this machine may reach an API without keys."""
+def refuse_open(settings: Settings) -> None:
+    """Raise ServiceError where other machines could reach an API without keys."""
+    if settings.auth == "keys":
+        return
     try:
-        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+        loopback = settings.host == "localhost" or ipaddress.ip_address(settings.host).is_loopback
     except ValueError:
         loopback = False
     if not loopback:
         raise ServiceError(
-            f"host {host!r} can be reached from other machines, and this version has no keys: use "
-            "127.0.0.1, and a tunnel or an authenticating proxy to reach it from elsewhere"
+            f"host {settings.host!r} can be reached from other machines, and RKD_AUTH is off: "
+            "leave RKD_AUTH at keys, or use 127.0.0.1"
         )
 
 
@@ -109,14 +112,19 @@ def listen(settings: Settings) -> Iterator[socket.socket]:
 
 
 @contextmanager
-def _data_lock(settings: Settings) -> Iterator[None]:
-    """Two control planes on one SQLite file would both start its jobs."""
+def _file_lock(settings: Settings) -> Iterator[None]:
+    """Two control planes on one SQLite file would both start its jobs. A server's database can
+    have several."""
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with exclusive(settings.data_dir / "serve.lock") as free:
+    file = sqlite_file(settings.database)
+    if file is None:
+        yield
+        return
+    with exclusive(file.with_name(f"{file.name}.lock")) as free:
         if not free:
             raise ServiceError(
-                f"another control plane uses the data folder {settings.data_dir}: stop it, or "
-                "choose another folder with --data-dir or RKD_DATA_DIR"
+                f"another control plane uses the database {file}: stop it, or choose another "
+                "folder with --data-dir or RKD_DATA_DIR"
             )
         yield
 

@@ -5,12 +5,16 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
+from rkd_online.service.access.keys import Digests
 from rkd_online.service.bell import Bell
 from rkd_online.service.clock import Now
+from rkd_online.service.drain import Drain
 from rkd_online.service.launchers.base import Launcher
-from rkd_online.service.reconciler import Reconciler
+from rkd_online.service.launchers.watched import WatchedRoom
+from rkd_online.service.reconcile.reconciler import Reconciler
 from rkd_online.service.settings import Settings
 from rkd_online.service.store.engine import Database
+from rkd_online.service.web.limits import Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,10 @@ class Services:
     launcher: Launcher
     bell: Bell
     reconciler: Reconciler
+    room: WatchedRoom
+    drain: Drain
+    digests: Digests
+    limits: Limits
     now: Now
 
 

@@ -2,8 +2,18 @@
 
 import sys
 from pathlib import Path
+from typing import Literal
 
-from pydantic import AliasChoices, Field, PositiveFloat, PositiveInt, SecretStr, field_validator
+from pydantic import (
+    AliasChoices,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -26,6 +36,12 @@ class Settings(BaseSettings):
     """Address the API listens on."""
     port: int = Field(default=8420, ge=1, le=65535)
     """Port the API listens on."""
+    auth: Literal["keys", "off"] = "keys"
+    """Whether callers need an API key; ``off`` only where no other machine can reach this API."""
+    key_pepper: SecretStr = SecretStr("")
+    """What digests of keys are made with; empty is a file of the data folder, made at first."""
+    requests_per_minute: NonNegativeInt = 1200
+    """Requests of one API key in a minute, at each replica; 0 for no limit."""
     public_url: str = ""
     """Base URL at which runs reach this API; empty is the address it listens on."""
     ray_address: str = "http://127.0.0.1:8265"
@@ -44,8 +60,15 @@ class Settings(BaseSettings):
     """Full path of the Python that runs jobs: the one with Ray and vLLM installed."""
     max_running_jobs: PositiveInt = 1
     """Jobs that run at the same time; the others wait in the queue."""
+    backfill_seconds: NonNegativeFloat = 600.0
+    """A job that waits for room on the cluster lets smaller ones pass it for this long."""
+    cluster_grows_to: dict[str, float] = {}
+    """What an autoscaled cluster can grow to, such as {"CPU": 64, "GPU": 16}: a job that needs more
+    is refused; empty is what it has when a job is submitted."""
     max_attempts: PositiveInt = 3
-    """Runs that are started for one job before its loss is final."""
+    """Runs of one job that may be lost before its loss is final."""
+    retry_wait_seconds: NonNegativeFloat = 10.0
+    """Time from a lost run to the next one, doubled with each loss, 5 minutes at most."""
     poll_seconds: PositiveFloat = 2.0
     """Time between two looks at Ray."""
     launch_timeout_seconds: PositiveFloat = 120.0
@@ -56,6 +79,8 @@ class Settings(BaseSettings):
     """A running attempt that reports nothing for this long is lost."""
     stop_timeout_seconds: PositiveFloat = 60.0
     """Time Ray has to confirm that a stopped run has ended."""
+    pause_timeout_seconds: PositiveFloat = 3600.0
+    """Time a run has to end its step and write a checkpoint when it is asked to pause."""
     exit_grace_seconds: PositiveFloat = 30.0
     """Time a run has to exit by itself after its last report."""
 

@@ -16,7 +16,8 @@ import pytest
 
 from rkd_online.client import Client
 from rkd_online.inference.environment import engine_environment
-from rkd_online.service.schemas import JobRecord
+from rkd_online.service.access.keys import FIRST_KEY
+from rkd_online.service.schemas.job import JobRecord
 
 START_SECONDS = 240
 JOB_SECONDS = 240
@@ -50,7 +51,11 @@ class Service:
 
     @property
     def client(self) -> Client:
-        return Client(self.url)
+        return Client(self.url, self.key)
+
+    @property
+    def key(self) -> str:
+        return (self.data / FIRST_KEY).read_text().strip()
 
     @property
     def token(self) -> str:
@@ -138,7 +143,7 @@ def _wait_until_up(process: "subprocess.Popen[bytes]", url: str, log: Path) -> N
     while time.monotonic() < deadline:
         assert process.poll() is None, log.read_text()
         try:
-            if httpx.get(f"{url}/healthz", timeout=5).is_success:
+            if httpx.get(f"{url}/readyz", timeout=5).is_success:
                 return
         except httpx.TransportError:
             time.sleep(0.5)

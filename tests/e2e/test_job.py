@@ -12,7 +12,8 @@ from pyarrow import parquet
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from rkd_online.errors import ServiceError
-from rkd_online.service.schemas import Event, JobRecord
+from rkd_online.service.schemas.event import Event
+from rkd_online.service.schemas.job import JobRecord
 from rkd_online.zoo import zoo_path
 from tests.e2e.conftest import STEPS, Service, spec
 
@@ -109,7 +110,12 @@ def test_the_job_is_found_in_ray_by_its_id(finished: Finished) -> None:
 
 def test_a_bad_spec_names_field_value_and_what_is_allowed(service: Service) -> None:
     rollout = {"prompts_per_step": 4, "group_size": 1}
-    answer = httpx.post(f"{service.url}/v1/jobs", json=spec(rollout=rollout), timeout=30)
+    answer = httpx.post(
+        f"{service.url}/v1/jobs",
+        json=spec(rollout=rollout),
+        headers={"Authorization": f"Bearer {service.key}"},
+        timeout=30,
+    )
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
     (error,) = answer.json()["errors"]

@@ -45,10 +45,16 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return binaries
 
 
-def run(base: Path, folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+def run(
+    base: Path, folder: Path, *command: str, **variables: str
+) -> subprocess.CompletedProcess[str]:
     """Run a program of the base environment, away from the source tree."""
     return subprocess.run(
-        [str(base / command[0]), *command[1:]], capture_output=True, text=True, cwd=folder
+        [str(base / command[0]), *command[1:]],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env=os.environ | variables,
     )
 
 
@@ -76,11 +82,11 @@ def wait_until_healthy(client: httpx.Client, server: subprocess.Popen[str], log:
     while time.monotonic() < deadline:
         assert server.poll() is None, f"rkd serve ended by itself:\n{log.read_text()}"
         try:
-            assert client.get("/healthz").status_code == 200
+            assert client.get("/readyz").status_code == 200
             return
         except httpx.TransportError:
             time.sleep(0.1)
-    pytest.fail(f"no answer from /healthz in 60 s:\n{log.read_text()}")
+    pytest.fail(f"no answer from /readyz in 60 s:\n{log.read_text()}")
 
 
 def test_the_base_lock_is_whole_and_has_no_machine_learning(base: Path, tmp_path: Path) -> None:
@@ -112,8 +118,12 @@ def test_a_run_is_refused_with_what_it_needs(base: Path, tmp_path: Path) -> None
 
 def test_the_api_serves_and_ends_in_order(base: Path, tmp_path: Path) -> None:
     with served(base, tmp_path) as (client, server):
-        assert client.get("/v1/jobs").status_code == 200
-        listed = run(base, tmp_path, "rkd", "list", "--url", str(client.base_url))
+        assert client.get("/v1/jobs").status_code == 401
+        command = ["rkd", "list", "--url", str(client.base_url)]
+        assert "this needs an API key" in run(base, tmp_path, *command).stderr
+        key = (tmp_path / "data" / "admin-key").read_text().strip()
+        assert client.get("/v1/jobs", headers={"Authorization": f"Bearer {key}"}).is_success
+        listed = run(base, tmp_path, *command, RKD_API_KEY=key)
         assert listed.stdout.startswith("there are no jobs yet"), listed.stderr
         server.send_signal(signal.SIGTERM)
         assert server.wait(30) == 0

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from rkd_online.errors import ClusterError
+from rkd_online.service.launchers.room import Room
 
 
 class LauncherError(ClusterError):
@@ -75,6 +76,10 @@ class Launcher(Protocol):
 
     async def log_tail(self, job_id: str, attempt: int, lines: int) -> str:
         """The last lines that an attempt printed."""
+        ...
+
+    async def room(self) -> Room:
+        """What the cluster has, and what of it is taken."""
         ...
 
     def dashboard(self, job_id: str, attempt: int) -> str:

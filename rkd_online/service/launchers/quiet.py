@@ -3,7 +3,7 @@
 import logging
 
 from rkd_online.service.launchers.base import Launcher, LauncherError, RunStatus
-from rkd_online.service.store.models import AttemptRow
+from rkd_online.service.store.tables import AttemptRow
 
 LOG_LINES = 40
 

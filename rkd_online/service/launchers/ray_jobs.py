@@ -13,7 +13,9 @@ from rkd_online.service.launchers.base import (
     RunState,
     RunStatus,
 )
+from rkd_online.service.launchers.room import Node, Room
 from rkd_online.service.settings import Settings
+from rkd_online.spec.needs import KINDS
 
 SUBMIT_TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 """Ray's job agent may still be starting when the dashboard already answers."""
@@ -73,6 +75,17 @@ class RayJobs:
         text: str = self._check(answer)["logs"]
         return "\n".join(text.splitlines()[-lines:])
 
+    async def room(self) -> Room:
+        """What Ray's autoscaler last heard of each node: a few seconds old."""
+        status = self._check(await self._call("GET", "/api/cluster_status"))["data"]
+        report = (status["clusterStatus"] or {}).get("loadMetricsReport") or {}
+        nodes = report.get("usageByNode")
+        if not nodes:
+            raise LauncherUnavailable(
+                f"Ray at {self._address} does not tell its nodes yet: it may still be starting"
+            )
+        return Room(tuple(_node(usage) for usage in nodes.values()))
+
     def dashboard(self, job_id: str, attempt: int) -> str:
         """The Ray Job's page."""
         return f"{self._address}/#/jobs/{submission_id(job_id, attempt)}"
@@ -129,6 +142,15 @@ class RayJobs:
             kind = LauncherRefused if answer.is_client_error else LauncherUnavailable
             raise kind(f"Ray at {self._address} answered {answer.status_code}: {said}")
         return answer.json()
+
+
+def _node(usage: dict[str, list[float]]) -> Node:
+    """Pairs of what is used and what there is."""
+    known = {kind: pair for kind, pair in usage.items() if kind in KINDS}
+    return Node(
+        total={kind: total for kind, (_, total) in known.items()},
+        used={kind: used for kind, (used, _) in known.items()},
+    )
 
 
 def _words(found: dict[str, Any]) -> str:

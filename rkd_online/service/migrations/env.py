@@ -1,12 +1,9 @@
-"""Runs migrations on the connection that `Database.upgrade` opened."""
+"""Runs migrations on the connection that the upgrade opened."""
 
 from alembic import context
 
-from rkd_online.service.store.models import Base
-
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=Base.metadata,
     render_as_batch=True,
 )
 with context.begin_transaction():

@@ -1,14 +1,15 @@
-"""Whether this process does its work."""
+"""Whether this process lives, and whether it does its work."""
 
 from datetime import timedelta
 
 from fastapi import APIRouter
 from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
 from rkd_online import __version__
-from rkd_online.service.problems import ApiError, documented
-from rkd_online.service.schemas import Health
+from rkd_online.service.schemas.answer import Health
 from rkd_online.service.services import ServicesDep
+from rkd_online.service.web.problems import ApiError, documented
 
 STALLED = timedelta(minutes=5)
 """Longer than one pass of the reconciler can take, all its timeouts together."""
@@ -16,11 +17,25 @@ STALLED = timedelta(minutes=5)
 router = APIRouter(tags=["health"])
 
 
-@router.get("/healthz", responses=documented(503))
-async def healthz(services: ServicesDep) -> Health:
-    """The API answers, its database does, and jobs are being looked after."""
-    async with services.database.read() as session:
-        await session.execute(text("SELECT 1"))
+@router.get("/livez")
+async def livez() -> Health:
+    """The process answers. Where it does not, only a restart helps."""
+    return Health(status="ok", version=__version__)
+
+
+@router.get("/readyz", responses=documented(503))
+async def readyz(services: ServicesDep) -> Health:
+    """Requests can be sent here: the database answers, jobs are being looked after, and nothing has
+    asked this process to end."""
+    if services.drain.leaving:
+        raise ApiError(503, "draining", "this process is about to end")
+    try:
+        async with services.database.read() as session:
+            await session.execute(text("SELECT 1"))
+    except (SQLAlchemyError, OSError) as error:
+        raise ApiError(
+            503, "database_away", f"the database does not answer ({type(error).__name__})"
+        ) from error
     idle = services.now() - services.reconciler.last_pass
     if idle > STALLED:
         seconds = idle.total_seconds()

@@ -6,19 +6,19 @@ from fastapi import APIRouter, Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from rkd_online.service import intake
-from rkd_online.service.problems import ApiError, documented
 from rkd_online.service.run_events import Receipt, RunEvents
 from rkd_online.service.services import ServicesDep
 from rkd_online.service.state import ACTIVE
 from rkd_online.service.store import attempts, jobs
-from rkd_online.service.strict_json import StrictRoute
+from rkd_online.service.web.problems import ApiError, documented
+from rkd_online.service.web.strict_json import StrictRoute
 
 router = APIRouter(prefix="/v1/internal", tags=["runs"], route_class=StrictRoute)
 
 Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_error=False))]
 
 
-@router.post("/jobs/{job_id}/attempts/{number}/events", responses=documented(401, 409, 422))
+@router.post("/jobs/{job_id}/attempts/{number}/events", responses=documented(401, 409, 413))
 async def report(
     job_id: str, number: int, batch: RunEvents, bearer: Bearer, services: ServicesDep
 ) -> Receipt:

@@ -2,19 +2,42 @@
 
 import hashlib
 import hmac
-import secrets
-from datetime import datetime
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, TypeAlias
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from rkd_online.service.state import Status, cancel_target
+from rkd_online.service.state import Action, Status, target_of
 from rkd_online.service.store import events, jobs
-from rkd_online.service.store.models import AttemptRow, JobRow
+from rkd_online.service.store.leases import Lease
+from rkd_online.service.store.tables import AttemptRow, JobRow
+
+TokenOf: TypeAlias = Callable[[str, int], str]
+"""The token of an attempt of a job: the same whichever replica launches it."""
+LONGEST_WAIT: Final = timedelta(minutes=5)
 
 
-def new_token() -> str:
-    """256 random bits. Only their digest is stored."""
-    return secrets.token_urlsafe(32)
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Why an attempt is over, and the end of its log."""
+
+    cause: str
+    log: str
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How many attempts of a job may be lost, and the wait after the first one, which doubles."""
+
+    most: int
+    first_wait: timedelta
+
+    def wait(self, losses: int) -> timedelta:
+        """Before the attempt that follows so many lost ones."""
+        doubled: timedelta = self.first_wait * 2 ** (losses - 1)
+        return min(doubled, LONGEST_WAIT)
 
 
 def digest(token: str) -> str:
@@ -27,12 +50,19 @@ def holds(attempt: AttemptRow, token: str) -> bool:
     return hmac.compare_digest(attempt.token_sha256, digest(token))
 
 
-def begin(session: AsyncSession, job: JobRow, now: datetime) -> AttemptRow:
-    """Open the next attempt of a locked, queued job."""
+def begin(
+    session: AsyncSession, job: JobRow, lease: Lease, token_of: TokenOf, now: datetime
+) -> AttemptRow:
+    """Open the next attempt of a locked, queued job, to be looked after by the lease's owner."""
     job.attempt += 1
     jobs.move(session, job, Status.STARTING, now)
     attempt = AttemptRow(
-        job_id=job.id, number=job.attempt, token_sha256=digest(new_token()), created_at=now
+        job_id=job.id,
+        number=job.attempt,
+        token_sha256=digest(token_of(job.id, job.attempt)),
+        created_at=now,
+        lease_owner=lease.owner,
+        lease_until=now + lease.term,
     )
     session.add(attempt)
     return attempt
@@ -55,42 +85,59 @@ async def lock_current(session: AsyncSession, seen: AttemptRow) -> tuple[JobRow,
     return job, attempt
 
 
-def end(attempt: AttemptRow, now: datetime, trouble: str | None = None) -> None:
+def end(job: JobRow, attempt: AttemptRow, now: datetime, trouble: str | None = None) -> None:
     """The attempt is over; what its run still sends is refused from now on."""
     attempt.ended_at = now
     attempt.trouble = trouble
+    job.run_seconds += seconds_of(attempt, now)
 
 
-async def cancel(session: AsyncSession, job: JobRow, now: datetime) -> None:
-    """Cancel a locked job: at once while it waits, else when its run has ended."""
-    target = cancel_target(job.status)
-    jobs.move(session, job, target, now, "cancel was asked for")
-    if target is Status.STOPPING:
+def seconds_of(attempt: AttemptRow, now: datetime) -> float:
+    """How long an attempt has run."""
+    return (now - attempt.launched_at).total_seconds() if attempt.launched_at else 0.0
+
+
+async def act(
+    session: AsyncSession, job: JobRow, action: Action, now: datetime, reason: str
+) -> bool:
+    """Do to a locked job what a user or a budget asks for; whether there was anything to do. What
+    waits is moved at once, what runs when its run has ended."""
+    target = target_of(action, job.status)
+    if target is job.status:
+        return False
+    jobs.move(session, job, target, now, reason)
+    if target is Status.QUEUED:
+        job.ready_at = now
+    if target in (Status.STOPPING, Status.PAUSING):
         attempt = await find(session, job.id, job.attempt)
         assert attempt is not None
         attempt.stopping_at = now
+    return True
 
 
 async def lose(
     session: AsyncSession,
     job: JobRow,
     attempt: AttemptRow,
-    cause: str,
-    log: str,
+    loss: Loss,
+    retry: Retry,
     now: datetime,
-    max_attempts: int,
 ) -> None:
     """The run died: queue the next attempt, or fail the job when it has had its last.
 
-    What the run itself said of it comes before ``cause``: the cluster knows no more than how a
-    process ended.
+    What the run itself said of it comes before the cluster's words: the cluster knows no more than
+    how a process ended.
     """
-    cause = await events.last_words(session, job.id, attempt.number) or cause
-    end(attempt, now, cause)
-    data = {"cause": cause, "log": log}
+    cause = await events.last_words(session, job.id, attempt.number) or loss.cause
+    end(job, attempt, now, cause)
+    job.losses += 1
+    wait = retry.wait(job.losses)
+    data = {"cause": cause, "log": loss.log, "losses": job.losses, "most": retry.most}
     events.append(session, job, "attempt_lost", data, now)
-    if job.attempt >= max_attempts:
-        reason = f"attempt {job.attempt} of {max_attempts} was lost: {cause}"
+    if job.losses >= retry.most:
+        reason = f"attempt {job.attempt} was lost, {job.losses} of {retry.most}: {cause}"
         jobs.move(session, job, Status.FAILED, now, reason)
-    else:
-        jobs.move(session, job, Status.QUEUED, now, f"attempt {job.attempt} was lost: {cause}")
+        return
+    job.ready_at = now + wait
+    again = f"; the next begins in {wait.total_seconds():g} s" if wait else ""
+    jobs.move(session, job, Status.QUEUED, now, f"attempt {job.attempt} was lost: {cause}{again}")

@@ -1,12 +1,11 @@
-"""The database: connections, transactions and the schema's version."""
+"""The database: connections and transactions."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from pathlib import Path
+from typing import Any, Final
 
-from alembic import command
-from alembic.config import Config
-from alembic.util import CommandError
 from sqlalchemy import Connection, event, make_url
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
@@ -15,19 +14,29 @@ from sqlalchemy.ext.asyncio import (
     create_async_engine,
 )
 
-from rkd_online.errors import ServiceError
-
-PRAGMAS = ("journal_mode=WAL", "busy_timeout=30000", "foreign_keys=ON", "synchronous=NORMAL")
+PRAGMAS: Final = {
+    "journal_mode": "WAL",
+    "busy_timeout": "30000",
+    "foreign_keys": "ON",
+    "synchronous": "NORMAL",
+}
+POOL: Final = {"pool_size": 10, "max_overflow": 20, "pool_timeout": 30, "pool_pre_ping": True}
+"""Of connections to a server. One that a restart of the server broke is replaced."""
 
 
 class Database:
     """Short transactions only: never hold one while waiting for anything else."""
 
     def __init__(self, url: str) -> None:
-        self.engine = _engine(url)
+        self.engine = new_engine(url)
+        self.is_sqlite = is_sqlite(url)
         writer = self.engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")
         self._reader = async_sessionmaker(self.engine, expire_on_commit=False)
         self._writer = async_sessionmaker(writer, expire_on_commit=False)
+        # Writers of this process queue here: SQLite's own wait for its lock is a row of sleeps.
+        self._turn: AbstractAsyncContextManager[object] = (
+            asyncio.Lock() if self.is_sqlite else nullcontext()
+        )
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
@@ -38,53 +47,43 @@ class Database:
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
         """A transaction that writes; committed at the end unless an error leaves it."""
-        async with self._writer() as session, session.begin():
+        async with self._turn, self._writer() as session, session.begin():
             yield session
-
-    async def upgrade(self) -> None:
-        """Bring the schema to this version's; refuse one that this version does not know."""
-        async with self.engine.begin() as connection:
-            await connection.run_sync(_upgrade)
 
     async def close(self) -> None:
         """Close every connection."""
         await self.engine.dispose()
 
 
-def migration_config(connection: Connection) -> Config:
-    """Alembic's configuration for an open connection."""
-    config = Config()
-    config.set_main_option("script_location", "rkd_online.service:migrations")
-    config.attributes["connection"] = connection
-    return config
+def is_sqlite(url: str) -> bool:
+    """Whether the database is a file of this machine."""
+    return make_url(url).get_backend_name() == "sqlite"
 
 
-def _upgrade(connection: Connection) -> None:
-    try:
-        command.upgrade(migration_config(connection), "head")
-    except CommandError as error:
-        where = connection.engine.url.render_as_string(hide_password=True)
-        raise ServiceError(
-            f"database {where} has a schema that this version does not know ({error}): run the "
-            "version that wrote it, or point RKD_DATABASE_URL at another database"
-        ) from error
+def sqlite_file(url: str) -> Path | None:
+    """The file of the database; None for one of a server."""
+    return Path(make_url(url).database or "") if is_sqlite(url) else None
 
 
-def _engine(url: str) -> AsyncEngine:
+def new_engine(url: str, *, foreign_keys: bool = True) -> AsyncEngine:
+    """An engine whose connections have what the store relies on. A migration makes SQLite's tables
+    anew, which ``foreign_keys`` would forbid."""
+    if not is_sqlite(url):
+        return create_async_engine(url, **POOL)
     engine = create_async_engine(url)
-    if make_url(url).get_backend_name() == "sqlite":
-        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
-        event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    pragmas = PRAGMAS | {"foreign_keys": "ON" if foreign_keys else "OFF"}
+
+    def prepare(connection: Any, _record: object) -> None:
+        """The driver would begin transactions by itself, too late for a consistent read."""
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for name, value in pragmas.items():
+            cursor.execute(f"PRAGMA {name}={value}")
+        cursor.close()
+
+    event.listen(engine.sync_engine, "connect", prepare)
+    event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine
-
-
-def _prepare_sqlite(connection: Any, _record: object) -> None:
-    """The driver would begin transactions by itself, too late for a consistent read."""
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    for pragma in PRAGMAS:
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from rkd_online.service.store.models import EventRow, JobRow
+from rkd_online.service.store.tables import EventRow, JobRow
 
 
 def append(

@@ -1,21 +1,38 @@
 """Jobs: made, found, listed and moved from status to status."""
 
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import func, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from rkd_online.service.state import TERMINAL, Status, check_move
 from rkd_online.service.store import events
-from rkd_online.service.store.models import AttemptRow, JobRow
+from rkd_online.service.store.position import Position
+from rkd_online.service.store.tables import AttemptRow, JobRow
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 """Crockford's base 32 in lower case: sorts as it counts, and is safe in paths and actor names."""
+QUEUE_LOCK: Final = 0x726B65
+"""PostgreSQL's advisory lock of the queue."""
 
-Cursor = tuple[datetime, str]
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """What a job is made of. ``cpus`` and ``gpus`` are what its actors reserve."""
+
+    project: str
+    name: str
+    spec: dict[str, Any]
+    cpus: float
+    gpus: float
+    labels: dict[str, str] = field(default_factory=dict)
+    priority: int = 0
+    budget: dict[str, Any] | None = None
+    created_by: str | None = None
 
 
 def new_job_id(now: datetime) -> str:
@@ -24,16 +41,28 @@ def new_job_id(now: datetime) -> str:
     return "job-" + "".join(ALPHABET[value >> shift & 31] for shift in range(75, -1, -5))
 
 
-async def insert(session: AsyncSession, name: str, spec: dict[str, Any], now: datetime) -> JobRow:
-    """A new job at the end of the queue."""
+async def insert(session: AsyncSession, new: NewJob, now: datetime) -> JobRow:
+    """A new job in the queue."""
     job = JobRow(
         id=new_job_id(now),
-        name=name,
+        project_id=new.project,
+        name=new.name,
+        labels=new.labels,
         status=Status.QUEUED,
-        spec=spec,
+        revision=1,
+        priority=new.priority,
+        spec=new.spec,
+        budget=new.budget,
+        cpus=new.cpus,
+        gpus=new.gpus,
         created_at=now,
+        created_by=new.created_by,
+        ready_at=now,
         attempt=0,
+        losses=0,
         last_event=0,
+        run_seconds=0.0,
+        tokens=0,
     )
     session.add(job)
     await session.flush()
@@ -52,24 +81,54 @@ async def lock(session: AsyncSession, job_id: str) -> JobRow | None:
     return await session.scalar(query)
 
 
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which jobs a list has: all of those that match every part that is given."""
+
+    project: str | None = None
+    statuses: Collection[Status] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    created_after: datetime | None = None
+
+
 async def page(
-    session: AsyncSession, statuses: Collection[Status], after: Cursor | None, limit: int
+    session: AsyncSession, wanted: Filter, after: Position | None, limit: int
 ) -> Sequence[JobRow]:
-    """Jobs behind the cursor, newest first; no statuses means all."""
+    """Jobs behind the position, newest first."""
     query = select(JobRow).order_by(JobRow.created_at.desc(), JobRow.id.desc()).limit(limit)
-    if statuses:
-        query = query.where(JobRow.status.in_(statuses))
+    if wanted.project is not None:
+        query = query.where(JobRow.project_id == wanted.project)
+    if wanted.statuses:
+        query = query.where(JobRow.status.in_(wanted.statuses))
+    for name, value in wanted.labels.items():
+        query = query.where(JobRow.labels[name].as_string() == value)
+    if wanted.created_after is not None:
+        query = query.where(JobRow.created_at > wanted.created_after)
     if after is not None:
         query = query.where(tuple_(JobRow.created_at, JobRow.id) < after)
     return (await session.scalars(query)).all()
 
 
-async def claim(session: AsyncSession, limit: int) -> Sequence[JobRow]:
-    """The next jobs to start, oldest first, locked; what somebody else has locked is left out."""
+async def ready(session: AsyncSession, now: datetime) -> bool:
+    """Whether any job could be started."""
+    query = select(JobRow.id).where(JobRow.status == Status.QUEUED, JobRow.ready_at <= now).limit(1)
+    return await session.scalar(query) is not None
+
+
+async def lock_queue(session: AsyncSession) -> None:
+    """Only one reconciler counts places at a time, until the transaction ends. SQLite has one
+    writer anyway."""
+    if session.get_bind().dialect.name != "sqlite":
+        await session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": QUEUE_LOCK})
+
+
+async def next_in_line(session: AsyncSession, now: datetime, limit: int) -> Sequence[JobRow]:
+    """The jobs to start next, by priority and age, locked; what somebody else has locked is left
+    out."""
     query = (
         select(JobRow)
-        .where(JobRow.status == Status.QUEUED)
-        .order_by(JobRow.created_at, JobRow.id)
+        .where(JobRow.status == Status.QUEUED, JobRow.ready_at <= now)
+        .order_by(JobRow.priority.desc(), JobRow.created_at, JobRow.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
@@ -87,12 +146,20 @@ async def holding(session: AsyncSession) -> Sequence[tuple[JobRow, AttemptRow]]:
     return [(job, attempt) for job, attempt in await session.execute(query)]
 
 
+async def count_by_status(session: AsyncSession) -> dict[Status, int]:
+    """How many jobs there are in each status."""
+    query = select(JobRow.status, func.count()).group_by(JobRow.status)
+    return dict((await session.execute(query)).tuples().all())
+
+
 def move(
     session: AsyncSession, job: JobRow, target: Status, now: datetime, reason: str | None = None
 ) -> None:
     """Change the status of a locked job, if the table allows it, and note it as an event."""
     check_move(job.status, target)
     job.status = target
+    job.revision += 1
+    job.waiting = None
     if target is Status.RUNNING and job.started_at is None:
         job.started_at = now
     if target in TERMINAL:

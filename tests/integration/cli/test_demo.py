@@ -60,4 +60,4 @@ def test_a_demo_that_is_ended_cancels_its_job_and_leaves_no_control_plane(
     assert seen[-2].endswith(" is cancelled\n")
     assert seen[-1] == "ending the control plane and its Ray ...\n"
     with pytest.raises(httpx.ConnectError):
-        httpx.get(f"http://127.0.0.1:{port}/healthz")
+        httpx.get(f"http://127.0.0.1:{port}/livez")

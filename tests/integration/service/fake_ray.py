@@ -27,6 +27,11 @@ def fake_ray() -> Iterator[FakeRay]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if self.path == "/api/cluster_status":
+                usage = {"node": {"CPU": [0.0, 8.0]}}
+                report = {"loadMetricsReport": {"usageByNode": usage}}
+                self._answer(200, {"data": {"clusterStatus": report}})
+                return
             known = self.path.rsplit("/", 1)[-1] in ray.jobs
             self._answer(200 if known else 404, {"status": "RUNNING", "message": ""})
 

@@ -16,10 +16,12 @@ import pytest
 
 from rkd_online.client import Client
 from rkd_online.errors import ServiceError
+from rkd_online.service.access.keys import FIRST_KEY
 from rkd_online.service.server import serve
 from rkd_online.service.settings import Settings
-from rkd_online.service.store import jobs
+from rkd_online.service.store import jobs, schema
 from rkd_online.service.store.engine import Database
+from rkd_online.service.store.jobs import NewJob
 from rkd_online.spec.load import parse_spec
 from tests.integration.service.fake_ray import FakeRay, fake_ray
 from tests.unit.spec.job import job
@@ -72,7 +74,7 @@ def until(condition: Callable[[], bool], what: str) -> None:
 
 def is_up(settings: Settings) -> bool:
     try:
-        return httpx.get(f"{settings.control_url}/healthz").is_success
+        return httpx.get(f"{settings.control_url}/readyz").is_success
     except httpx.TransportError:
         return False
 
@@ -82,14 +84,19 @@ def queue_a_job(settings: Settings) -> str:
     spec = parse_spec(job()).model_dump(mode="json")
 
     async def queue() -> str:
+        await schema.upgrade(settings.database)
         database = Database(settings.database)
-        await database.upgrade()
+        new = NewJob("default", spec["name"], spec, cpus=3, gpus=0)
         async with database.write() as session:
-            row = await jobs.insert(session, spec["name"], spec, datetime.now(UTC))
+            row = await jobs.insert(session, new, datetime.now(UTC))
         await database.close()
         return row.id
 
     return asyncio.run(queue())
+
+
+def key(settings: Settings) -> str:
+    return (settings.data_dir / FIRST_KEY).read_text().strip()
 
 
 def send(settings: Settings, ray: FakeRay, job_id: str, number: int, event_type: str) -> None:
@@ -106,7 +113,8 @@ def test_sigterm_ends_open_streams_and_the_process_with_0(
     job_id = queue_a_job(settings)
     server = start()
     url = f"{settings.control_url}/v1/jobs/{job_id}/events/stream"
-    with httpx.stream("GET", url, timeout=60) as stream:
+    headers = {"Authorization": f"Bearer {key(settings)}"}
+    with httpx.stream("GET", url, headers=headers, timeout=60) as stream:
         lines = stream.iter_lines()
         assert next(lines) == "id: 1"
         server.send_signal(signal.SIGTERM)
@@ -126,7 +134,7 @@ def test_a_job_outlives_the_sudden_death_of_its_control_plane(
     start()
     send(settings, ray, job_id, 1, "started")
     send(settings, ray, job_id, 2, "finished")
-    with Client(settings.control_url) as client:
+    with Client(settings.control_url, key(settings)) as client:
         assert client.get(job_id).status == "succeeded"
         seen = [(event.number, event.type) for event in client.stream(job_id)]
     assert seen == [
@@ -144,5 +152,5 @@ def test_a_second_control_plane_on_the_same_data_is_refused(
     settings: Settings, start: Callable[[], "subprocess.Popen[bytes]"]
 ) -> None:
     start()
-    with pytest.raises(ServiceError, match="another control plane uses the data folder"):
+    with pytest.raises(ServiceError, match="another control plane uses the database"):
         serve(settings.model_copy(update={"port": settings.port + 1}), local_ray=False)

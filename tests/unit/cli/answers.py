@@ -14,13 +14,23 @@ def record(status: str, *, step: int = 0, error: str | None = None, **changes: A
     links = {"events": "", "stream": "", "report": "", "data": "/nowhere", "ray_dashboard": None}
     return {
         "id": JOB,
+        "project": "default",
         "name": "quickstart",
+        "labels": {},
         "status": status,
+        "revision": 1,
+        "priority": 0,
         "spec": {"steps": 60},
+        "changes": 0,
+        "budget": None,
+        "spent": {"wall_seconds": 0.0, "tokens": 0, "gpu_hours": 0.0},
         "created_at": "2026-03-01T12:00:00Z",
+        "created_by": None,
         "started_at": None,
         "finished_at": None,
+        "waiting": None,
         "attempt": 0,
+        "losses": 0,
         "progress": progress,
         "checkpoint": None,
         "error": error,
@@ -58,8 +68,6 @@ class Answers:
         found = self.by_path.get(f"{request.method} {request.url.path}")
         if isinstance(found, BaseException):
             raise found
-        if isinstance(found, bytes):
-            return httpx.Response(200, content=found)
         if isinstance(found, bytes):
             return httpx.Response(200, content=found)
         if isinstance(found, str):

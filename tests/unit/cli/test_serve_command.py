@@ -78,6 +78,7 @@ def test_the_demo_does_not_take_another_control_plane_for_its_own(
 
 
 def test_a_served_api_says_where_everything_is(rkd: Rkd, served: None, tmp_path: Path) -> None:
+    (tmp_path / "admin-key").write_text("rkd_...")
     outcome = rkd("serve", "--local-ray", "--port", "9000", "--data-dir", str(tmp_path))
     assert outcome.out.splitlines() == [
         f"rkd {__version__} is up at http://127.0.0.1:9000",
@@ -85,6 +86,7 @@ def test_a_served_api_says_where_everything_is(rkd: Rkd, served: None, tmp_path:
         "  dashboard  http://127.0.0.1:8265 (Ray)",
         f"             its token is in {tmp_path}/ray-token",
         f"  records    {tmp_path}",
+        f"  keys       the first administrator's lies in {tmp_path}/admin-key",
         "Submit a job: rkd submit SPEC --watch --url http://127.0.0.1:9000",
         "Ctrl-C ends it.",
         "ended; the jobs are kept",

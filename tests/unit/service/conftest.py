@@ -1,12 +1,14 @@
-"""The control plane under test, without a cluster and without models."""
+"""The control plane under test on both databases, without a cluster and without models."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from rkd_online.service.settings import Settings
+from tests.postgres import postgres
+from tests.unit.service.databases import NewDatabase, postgres_databases, sqlite_databases
 from tests.unit.service.plane import Clock, Plane, open_plane
 
 
@@ -18,10 +20,33 @@ def _no_models_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    with postgres() as url:
+        yield url
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def new_database(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> NewDatabase:
+    """Every test that has a database runs on both."""
+    if request.param == "sqlite":
+        return sqlite_databases(tmp_path_factory.mktemp("template"))
+    return postgres_databases(request.getfixturevalue("postgres_server"))
+
+
 @pytest.fixture
-def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+def settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new_database: NewDatabase
+) -> Settings:
     monkeypatch.delenv("RAY_AUTH_TOKEN", raising=False)
-    return Settings(data_dir=tmp_path / "data", ray_auth_token_path=tmp_path / "none")
+    return Settings(
+        data_dir=tmp_path / "data",
+        database_url=new_database(tmp_path / "database"),
+        ray_auth_token_path=tmp_path / "none",
+        retry_wait_seconds=0,
+    )
 
 
 @pytest.fixture

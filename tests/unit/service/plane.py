@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
-from rkd_online.service.app import create_app
+from rkd_online.service.access.keys import FIRST_KEY
+from rkd_online.service.app import create_app, prepare
 from rkd_online.service.launchers.base import (
     Launch,
     LauncherError,
@@ -17,6 +18,7 @@ from rkd_online.service.launchers.base import (
     RunState,
     RunStatus,
 )
+from rkd_online.service.launchers.room import Node, Room
 from rkd_online.service.services import Services
 from rkd_online.service.settings import Settings
 
@@ -45,12 +47,15 @@ class Clock:
 
 @dataclass
 class FakeLauncher:
-    """A cluster that does what a test says. ``trouble`` is raised by every call."""
+    """A cluster that does what a test says. ``trouble`` is raised by every call but that for the
+    room, which raises ``hidden``."""
 
     launches: list[Launch] = field(default_factory=list)
     runs: dict[tuple[str, int], RunStatus] = field(default_factory=dict)
     stopped: list[tuple[str, int]] = field(default_factory=list)
     trouble: LauncherError | None = None
+    hidden: LauncherError | None = None
+    nodes: list[Node] = field(default_factory=lambda: [Node({"CPU": 64.0, "GPU": 8.0}, {})])
     lost_answers: int = 0
 
     async def start(self, launch: Launch) -> None:
@@ -72,6 +77,11 @@ class FakeLauncher:
     async def log_tail(self, job_id: str, attempt: int, lines: int) -> str:
         self._raise()
         return "Killed"
+
+    async def room(self) -> Room:
+        if self.hidden is not None:
+            raise self.hidden
+        return Room(tuple(self.nodes))
 
     def dashboard(self, job_id: str, attempt: int) -> str:
         return f"http://ray/#/jobs/{job_id}-{attempt}"
@@ -143,8 +153,21 @@ class Plane:
         return launch
 
 
-def client_of(app: FastAPI) -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1:8420")
+def client_of(app: FastAPI, key: str) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        transport=httpx.ASGITransport(app),
+        base_url="http://127.0.0.1:8420",
+        headers={"Authorization": f"Bearer {key}"},
+    )
+
+
+def first_key(settings: Settings) -> str:
+    """The key for all projects that the first start made."""
+    return (settings.data_dir / FIRST_KEY).read_text().strip()
+
+
+def first_client(app: FastAPI, settings: Settings) -> httpx.AsyncClient:
+    return client_of(app, first_key(settings))
 
 
 @asynccontextmanager
@@ -155,7 +178,7 @@ async def open_plane(
     launcher = FakeLauncher(runs=runs or {})
     app = create_app(settings, launcher, now=clock)
     services: Services = app.state.services
-    await services.database.upgrade()
-    async with client_of(app) as http:
+    await prepare(services)
+    async with first_client(app, settings) as http:
         yield Plane(app, http, launcher, clock)
     await services.database.close()

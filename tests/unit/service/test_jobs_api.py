@@ -240,7 +240,7 @@ async def test_openapi_says_what_report_plot_and_trace_are(plane: Plane) -> None
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8420", "localhost", "[::1]:8420"])
 async def test_this_machines_own_names_are_answered(plane: Plane, host: str) -> None:
-    assert (await plane.http.get("/healthz", headers={"Host": host})).status_code == 200
+    assert (await plane.http.get("/livez", headers={"Host": host})).status_code == 200
 
 
 async def test_a_foreign_host_name_is_refused_against_dns_rebinding(plane: Plane) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from rkd_online.service.launchers.base import (
     Launch,
+    LauncherError,
     LauncherRefused,
     LauncherUnavailable,
     RunState,
@@ -56,7 +57,29 @@ async def test_a_run_is_launched_for_the_device_of_its_spec(plane: Plane) -> Non
     assert [launch.device for launch in plane.launcher.launches] == ["cpu", "cuda"]
 
 
-async def test_while_ray_is_away_the_job_waits_and_says_why_once(plane: Plane) -> None:
+@pytest.mark.parametrize("error", [AWAY, LauncherRefused("Ray does not accept the token")])
+async def test_while_ray_does_not_tell_its_room_the_job_waits_and_says_why_once(
+    plane: Plane, error: LauncherError
+) -> None:
+    plane.launcher.hidden = plane.launcher.trouble = error
+    job_id = await plane.submit()
+    for _ in range(3):
+        await plane.reconcile()
+        plane.clock.pass_by(100)
+    reason = f"waits for the cluster: {error}"
+    told = [event["data"] for event in await plane.events(job_id) if event["type"] == "waiting"]
+    assert told == [{"reason": reason}]
+    job = await plane.job(job_id)
+    assert (job["status"], job["waiting"], job["attempt"]) == ("queued", reason, 0)
+    plane.launcher.hidden = plane.launcher.trouble = None
+    await plane.reconcile()
+    assert [launch.attempt for launch in plane.launcher.launches] == [1]
+    assert (await plane.job(job_id))["waiting"] is None
+
+
+async def test_a_ray_that_is_away_when_the_job_is_launched_delays_it_and_says_why_once(
+    plane: Plane,
+) -> None:
     plane.launcher.trouble = AWAY
     job_id = await plane.submit()
     for _ in range(3):
@@ -139,6 +162,8 @@ async def test_a_job_claimed_but_not_launched_at_the_restart_is_launched_then(
     plane.launcher.trouble = AWAY
     job_id = await plane.submit()
     await plane.reconcile()
+    # The process before it was killed, and on a server's database another may still hold the job.
+    clock.pass_by(121)
     async with open_plane(settings, clock) as again:
         await again.reconcile()
         assert [(one.job_id, one.attempt) for one in again.launcher.launches] == [(job_id, 1)]

@@ -11,7 +11,7 @@ from rkd_online.service.launchers.base import (
     RunStatus,
 )
 from rkd_online.service.settings import Settings
-from tests.unit.service.plane import SPEC, Clock, FakeLauncher, Plane, client_of, open_plane
+from tests.unit.service.plane import SPEC, Clock, FakeLauncher, Plane, first_client, open_plane
 
 pytestmark = pytest.mark.asyncio
 
@@ -31,7 +31,12 @@ async def test_a_run_that_died_is_followed_by_one_from_the_last_accepted_checkpo
     assert (second.attempt, second.resume_from) == (2, launch.job_dir / path)
     assert second.token != launch.token
     [lost] = [e for e in await plane.events(launch.job_id) if e["type"] == "attempt_lost"]
-    assert lost["data"] == {"cause": f"its run is {state}: exit code 137", "log": "Killed"}
+    assert lost["data"] == {
+        "cause": f"its run is {state}: exit code 137",
+        "log": "Killed",
+        "losses": 1,
+        "most": 3,
+    }
     assert lost["attempt"] == 1
     assert (await plane.job(launch.job_id))["status"] == "starting"
 
@@ -44,7 +49,7 @@ async def test_the_last_attempts_loss_fails_the_job_with_its_cause(plane: Plane)
         await plane.reconcile()
     job = await plane.job(job_id)
     assert (job["status"], job["attempt"]) == ("failed", 3)
-    assert job["error"] == "attempt 3 of 3 was lost: its run is failed: exit code 137"
+    assert job["error"] == "attempt 3 was lost, 3 of 3: its run is failed: exit code 137"
     assert len(plane.launcher.launches) == 3
 
 
@@ -65,7 +70,7 @@ async def test_a_lost_runs_own_words_are_the_cause_of_its_loss_and_of_the_jobs_e
     lost = [event["data"]["cause"] for event in events if event["type"] == "attempt_lost"]
     assert lost == told == [f"the learner's actor died in step {attempt}" for attempt in (1, 2, 3)]
     job = await plane.job(job_id)
-    assert job["error"] == "attempt 3 of 3 was lost: the learner's actor died in step 3"
+    assert job["error"] == "attempt 3 was lost, 3 of 3: the learner's actor died in step 3"
 
 
 async def test_a_run_that_says_it_is_lost_and_hangs_is_lost_for_what_it_said(
@@ -241,7 +246,7 @@ async def test_a_restarted_control_plane_goes_on_with_what_it_finds(
 async def test_the_app_itself_reconciles_while_it_lives(settings: Settings) -> None:
     launcher = FakeLauncher()
     app = create_app(settings, launcher)
-    async with app.router.lifespan_context(app), client_of(app) as http:
+    async with app.router.lifespan_context(app), first_client(app, settings) as http:
         job_id = (await http.post("/v1/jobs", json=SPEC)).json()["id"]
         async with asyncio.timeout(30):
             while not launcher.launches:
@@ -251,7 +256,7 @@ async def test_the_app_itself_reconciles_while_it_lives(settings: Settings) -> N
 
 async def test_health_fails_when_no_job_has_been_looked_after_for_long(plane: Plane) -> None:
     await plane.reconcile()
-    assert (await plane.http.get("/healthz")).json()["status"] == "ok"
+    assert (await plane.http.get("/readyz")).json()["status"] == "ok"
     plane.clock.pass_by(301)
-    answer = await plane.http.get("/healthz")
+    answer = await plane.http.get("/readyz")
     assert (answer.status_code, answer.json()["code"]) == (503, "reconciler_stalled")

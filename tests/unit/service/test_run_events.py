@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from rkd_online.service.launchers.base import RunState
-from rkd_online.service.store.models import AttemptRow
+from rkd_online.service.store.tables import AttemptRow
 from tests.unit.service.plane import Plane
 
 pytestmark = pytest.mark.asyncio

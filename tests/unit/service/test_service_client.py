@@ -20,7 +20,7 @@ from rkd_online.service.launchers.base import Launch
 from rkd_online.service.settings import Settings
 from rkd_online.service.state import Status
 from tests.unit.metrics.traced import two_steps
-from tests.unit.service.plane import SPEC, FakeLauncher
+from tests.unit.service.plane import SPEC, FakeLauncher, first_key
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -32,6 +32,8 @@ def served(settings: Settings, launcher: FakeLauncher) -> Iterator[str]:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
+            while not server.started and thread.is_alive():
+                time.sleep(0.01)
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
             server.should_exit = True
@@ -56,7 +58,7 @@ def report(url: str, launch: Launch, *events: dict[str, object]) -> None:
 
 def test_a_jobs_whole_life_through_the_client(settings: Settings) -> None:
     launcher = FakeLauncher()
-    with served(settings, launcher) as url, Client(url) as client:
+    with served(settings, launcher) as url, Client(url, first_key(settings)) as client:
         assert client.validate(SPEC).plan == "4 steps"
         job = client.submit(SPEC)
         assert (job.status, client.list().data[0].id) == (Status.QUEUED, job.id)
@@ -83,7 +85,7 @@ def test_a_jobs_whole_life_through_the_client(settings: Settings) -> None:
 
 
 def test_what_is_wrong_with_a_spec_is_told_line_by_line(settings: Settings) -> None:
-    with served(settings, FakeLauncher()) as url, Client(url) as client:
+    with served(settings, FakeLauncher()) as url, Client(url, first_key(settings)) as client:
         with pytest.raises(ServiceError) as refused:
             client.submit({**SPEC, "steps": 0, "rollout": {"group_size": 1}})
         assert str(refused.value).splitlines() == [

@@ -1,6 +1,7 @@
 """The database: its schema, its pragmas, its transactions."""
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,19 +11,22 @@ from sqlalchemy import ClauseElement, Connection, event, make_url, text
 from sqlalchemy.orm import ORMExecuteState
 
 from rkd_online.errors import ServiceError
-from rkd_online.service.store import jobs
+from rkd_online.service.store import jobs, schema
+from rkd_online.service.store.columns import Base
 from rkd_online.service.store.engine import Database
-from rkd_online.service.store.models import Base
 
 pytestmark = pytest.mark.asyncio
 
 POSTGRES = make_url("postgresql+asyncpg://").get_dialect()()
 
 
+def url(folder: Path) -> str:
+    return f"sqlite+aiosqlite:///{folder / 'rkd.db'}"
+
+
 async def new_database(folder: Path) -> Database:
-    database = Database(f"sqlite+aiosqlite:///{folder / 'rkd.db'}")
-    await database.upgrade()
-    return database
+    await schema.upgrade(url(folder))
+    return Database(url(folder))
 
 
 async def test_the_migrations_make_exactly_the_models_tables(tmp_path: Path) -> None:
@@ -37,9 +41,9 @@ async def test_the_migrations_make_exactly_the_models_tables(tmp_path: Path) -> 
 
 async def test_an_upgraded_database_is_upgraded_again_without_a_change(tmp_path: Path) -> None:
     database = await new_database(tmp_path)
-    await database.upgrade()
+    await schema.upgrade(url(tmp_path))
     async with database.read() as session:
-        assert await session.scalar(text("SELECT version_num FROM alembic_version")) == "0001"
+        assert await session.scalar(text("SELECT version_num FROM alembic_version")) == "0002"
     await database.close()
 
 
@@ -48,7 +52,7 @@ async def test_a_schema_of_a_later_version_is_refused(tmp_path: Path) -> None:
     async with database.write() as session:
         await session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(ServiceError, match=r"rkd\.db has a schema that this version does not know"):
-        await database.upgrade()
+        await schema.upgrade(url(tmp_path))
     await database.close()
 
 
@@ -96,7 +100,7 @@ async def test_jobs_are_claimed_under_a_lock_that_no_second_claimer_waits_for(
     database = await new_database(tmp_path)
     async with database.write() as session:
         event.listen(session.sync_session, "do_orm_execute", compiled)
-        assert await jobs.claim(session, 1) == []
+        assert await jobs.next_in_line(session, datetime.now(UTC), 1) == []
     [query] = asked
     assert query.endswith("FOR UPDATE SKIP LOCKED")
     await database.close()

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from rkd_online.service.schemas import Problem
+from rkd_online.service.schemas.problem import Problem
 
 REF = "#/components/schemas/{model}"
 

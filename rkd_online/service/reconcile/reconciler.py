@@ -6,18 +6,26 @@ in the database and goes on with it.
 
 import asyncio
 import logging
+import secrets
 from contextlib import suppress
 from datetime import datetime, timedelta
 
 from rkd_online.service.bell import Bell
 from rkd_online.service.clock import Now
-from rkd_online.service.launchers.base import Launcher
+from rkd_online.service.launchers.base import Launcher, LauncherError
+from rkd_online.service.launchers.room import Room
+from rkd_online.service.reconcile.admission import Admission
+from rkd_online.service.reconcile.tending import Tending
 from rkd_online.service.settings import Settings
-from rkd_online.service.store import attempts, jobs
+from rkd_online.service.store import answers, jobs, leases
+from rkd_online.service.store.attempts import TokenOf
 from rkd_online.service.store.engine import Database
-from rkd_online.service.store.models import AttemptRow, JobRow
-from rkd_online.service.tending import Tending
+from rkd_online.service.store.leases import Lease
+from rkd_online.service.store.tables import AttemptRow, JobRow
 
+LEASE_SECONDS = 120
+"""Longer than a pass takes when the cluster does not answer; another replica waits for it only
+where this one dies without a word."""
 STALL = timedelta(seconds=30)
 """A pass that comes this much late means that this process was held up."""
 
@@ -28,14 +36,24 @@ class Reconciler:
     """One per process, started and stopped with the app. ``last_pass`` is when one ended last."""
 
     def __init__(
-        self, settings: Settings, database: Database, launcher: Launcher, bell: Bell, now: Now
+        self,
+        settings: Settings,
+        database: Database,
+        launcher: Launcher,
+        bell: Bell,
+        token_of: TokenOf,
+        now: Now,
     ) -> None:
         self._settings = settings
         self._database = database
+        self._launcher = launcher
         self._now = now
-        self._tending = Tending(settings, database, launcher, bell, now)
+        self._lease = Lease(f"replica-{secrets.token_hex(8)}", timedelta(seconds=LEASE_SECONDS))
+        self._tending = Tending(settings, database, launcher, bell, self._lease, token_of, now)
+        self._admission = Admission(settings, self._lease, token_of, now)
         self._bell = bell
         self._wake = asyncio.Event()
+        self._ending = False
         self.last_pass = now()
 
     def wake(self) -> None:
@@ -43,8 +61,9 @@ class Reconciler:
         self._wake.set()
 
     async def run(self) -> None:
-        """Reconcile until cancelled. A pass that fails is logged and the next one tries again."""
-        while True:
+        """Reconcile until the end is asked for. A pass that fails is logged and the next one tries
+        again."""
+        while not self._ending:
             self._wake.clear()
             try:
                 await self.reconcile()
@@ -52,12 +71,22 @@ class Reconciler:
                 log.exception("a pass over the jobs failed")
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), self._settings.poll_seconds)
+        async with self._database.write() as session:
+            await leases.release(session, self._lease, self._now())
+
+    def end(self) -> None:
+        """End ``run`` after the pass under way, and let another replica take over."""
+        self._ending = True
+        self._wake.set()
 
     async def reconcile(self) -> None:
         """One pass: tend every attempt that holds a place, then fill the free places."""
         self._note_absence(self._now())
-        async with self._database.read() as session:
-            holding = await jobs.holding(session)
+        async with self._database.write() as session:
+            await answers.forget(session, self._now())
+            holding = await leases.take(
+                session, self._lease, self._now(), alone=self._database.is_sqlite
+            )
         await asyncio.gather(*(self._tend(job, attempt) for job, attempt in holding))
         await self._start_queued()
         self.last_pass = self._now()
@@ -76,10 +105,19 @@ class Reconciler:
             log.exception("could not look after attempt %d of %s", attempt.number, job.id)
 
     async def _start_queued(self) -> None:
+        async with self._database.read() as session:
+            if not await jobs.ready(session, self._now()):
+                return
+        room = await self._room()
         async with self._database.write() as session:
-            free = self._settings.max_running_jobs - len(await jobs.holding(session))
-            waiting = await jobs.claim(session, max(free, 0))
-            begun = [(job, attempts.begin(session, job, self._now())) for job in waiting]
+            begun = await self._admission.begin(session, room)
         for job, _ in begun:
             self._bell.ring(job.id)
         await asyncio.gather(*(self._tend(job, attempt) for job, attempt in begun))
+
+    async def _room(self) -> Room | str:
+        """The cluster's room, or why it is not known."""
+        try:
+            return await self._launcher.room()
+        except LauncherError as error:
+            return f"waits for the cluster: {error}"

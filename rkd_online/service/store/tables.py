@@ -1,73 +1,54 @@
-"""Tables. A change here needs a migration: a test compares the two."""
+"""Jobs, their attempts and events. A change here needs a migration: a test compares the two."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, DateTime, ForeignKey, Index, MetaData, String, Text, UniqueConstraint
-from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.engine import Dialect
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
 
 from rkd_online.service.state import Status
-
-JsonColumn = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """SQLite drops time zones: everything is stored and read as UTC."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        return None if value is None else value.astimezone(UTC)
-
-    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
-        return None if value is None else value.replace(tzinfo=UTC)
-
-
-class StatusColumn(TypeDecorator[Status]):
-    """Plain text in the database, so that a later status needs no migration."""
-
-    impl = String(16)
-    cache_ok = True
-
-    def process_bind_param(self, value: Status | None, dialect: Dialect) -> str | None:
-        return None if value is None else value.value
-
-    def process_result_value(self, value: Any | None, dialect: Dialect) -> Status | None:
-        return None if value is None else Status(value)
-
-
-class Base(DeclarativeBase):
-    """Constraint names are fixed, so that migrations can name them on every database."""
-
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
+from rkd_online.service.store.columns import Base, JsonColumn, UtcDateTime, WordColumn
 
 
 class JobRow(Base):
-    """One job. ``attempt`` is the fencing token, ``last_event`` the newest event's number."""
+    """One job.
+
+    ``attempt`` is the fencing token, ``last_event`` the newest event's number, ``revision`` counts
+    what users and the reconciler decided about it. ``losses`` are the attempts that were lost:
+    paused ones do not count. It does not start before ``ready_at``; ``waiting`` is why it does not
+    start although it is ready.
+    """
 
     __tablename__ = "jobs"
-    __table_args__ = (Index(None, "created_at", "id"), Index(None, "status", "created_at"))
+    __table_args__ = (
+        Index(None, "created_at", "id"),
+        Index(None, "project_id", "created_at", "id"),
+        Index(None, "status", "priority", "created_at"),
+    )
 
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    project_id: Mapped[str] = mapped_column(ForeignKey("projects.id"))
     name: Mapped[str] = mapped_column(String(40))
-    status: Mapped[Status] = mapped_column(StatusColumn)
+    labels: Mapped[dict[str, str]] = mapped_column(JsonColumn)
+    status: Mapped[Status] = mapped_column(WordColumn(Status))
+    revision: Mapped[int] = mapped_column(default=1)
+    priority: Mapped[int] = mapped_column(default=0)
     spec: Mapped[dict[str, Any]] = mapped_column(JsonColumn)
+    changes: Mapped[dict[str, Any] | None] = mapped_column(JsonColumn)
+    budget: Mapped[dict[str, Any] | None] = mapped_column(JsonColumn)
+    cpus: Mapped[float]
+    gpus: Mapped[float]
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    created_by: Mapped[str | None] = mapped_column(String(32))
+    ready_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    waiting: Mapped[str | None] = mapped_column(Text)
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     attempt: Mapped[int] = mapped_column(default=0)
+    losses: Mapped[int] = mapped_column(default=0)
     last_event: Mapped[int] = mapped_column(default=0)
+    run_seconds: Mapped[float] = mapped_column(default=0.0)
+    tokens: Mapped[int] = mapped_column(BigInteger, default=0)
     progress: Mapped[dict[str, Any] | None] = mapped_column(JsonColumn)
     checkpoint: Mapped[dict[str, Any] | None] = mapped_column(JsonColumn)
     error: Mapped[str | None] = mapped_column(Text)
@@ -75,7 +56,8 @@ class JobRow(Base):
 
 class AttemptRow(Base):
     """One run of a job. It is over at ``ended_at``; its place on the cluster is free at
-    ``released_at``. ``trouble`` is why it waits, or what ended it."""
+    ``released_at``. ``trouble`` is why it waits, or what ended it. Until ``lease_until`` only
+    ``lease_owner`` looks after it."""
 
     __tablename__ = "attempts"
 
@@ -88,6 +70,8 @@ class AttemptRow(Base):
     stopping_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     released_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
+    lease_owner: Mapped[str | None] = mapped_column(String(40))
+    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     trouble: Mapped[str | None] = mapped_column(Text)
 
 

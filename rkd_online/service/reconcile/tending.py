@@ -5,15 +5,18 @@ from datetime import datetime, timedelta
 
 from rkd_online.service.bell import Bell
 from rkd_online.service.clock import Now
-from rkd_online.service.held import Holder, Listening
 from rkd_online.service.launchers.base import Launcher, RunState
 from rkd_online.service.launchers.quiet import QuietLauncher
-from rkd_online.service.launching import Launching
+from rkd_online.service.reconcile.budgets import spent
+from rkd_online.service.reconcile.held import Holder, Listening
+from rkd_online.service.reconcile.launching import Launching
 from rkd_online.service.settings import Settings
-from rkd_online.service.state import Status
+from rkd_online.service.state import Action, Status
 from rkd_online.service.store import attempts, jobs
+from rkd_online.service.store.attempts import Loss, Retry, TokenOf
 from rkd_online.service.store.engine import Database
-from rkd_online.service.store.models import AttemptRow, JobRow
+from rkd_online.service.store.leases import Lease
+from rkd_online.service.store.tables import AttemptRow, JobRow
 
 log = logging.getLogger(__name__)
 
@@ -22,15 +25,23 @@ class Tending:
     """``listening`` starts anew when this process was held up."""
 
     def __init__(
-        self, settings: Settings, database: Database, launcher: Launcher, bell: Bell, now: Now
+        self,
+        settings: Settings,
+        database: Database,
+        launcher: Launcher,
+        bell: Bell,
+        lease: Lease,
+        token_of: TokenOf,
+        now: Now,
     ) -> None:
         self._settings = settings
         self._database = database
         self._now = now
         self._cluster = QuietLauncher(launcher)
-        self._holder = Holder(database, bell)
+        self._holder = Holder(database, bell, lease)
         self.listening = Listening(now)
-        self._launching = Launching(settings, launcher, self._holder, self.listening, now)
+        self._retry = Retry(settings.max_attempts, timedelta(seconds=settings.retry_wait_seconds))
+        self._launching = Launching(settings, launcher, self._holder, self.listening, token_of, now)
 
     async def tend(self, job: JobRow, attempt: AttemptRow) -> None:
         """One look at one attempt that has not been released."""
@@ -38,6 +49,10 @@ class Tending:
             await self._see_off(attempt, attempt.ended_at)
         elif job.status is Status.STOPPING:
             await self._stop(attempt)
+        elif job.status is Status.PAUSING:
+            await self._pause(attempt)
+        elif problem := spent(job, attempt, self._now()):
+            await self._break_off(attempt, problem)
         elif attempt.launched_at is None:
             await self._launching.launch(attempt)
         else:
@@ -67,7 +82,7 @@ class Tending:
         async with self._holder.change(attempt, Status.STARTING, Status.RUNNING) as held:
             if held is not None:
                 session, job, row = held
-                attempts.end(row, self._now())
+                attempts.end(job, row, self._now())
                 row.released_at = self._now()
                 reason = "the run ended well, but its last report never came"
                 jobs.move(session, job, Status.SUCCEEDED, self._now(), reason)
@@ -75,17 +90,15 @@ class Tending:
     async def _lose(self, attempt: AttemptRow, cause: str) -> None:
         """The cluster says that the run is over."""
         tail = await self._cluster.log_tail(attempt)
-        most = self._settings.max_attempts
         async with self._holder.change(attempt, Status.STARTING, Status.RUNNING) as held:
             if held is not None:
                 session, job, row = held
-                await attempts.lose(session, job, row, cause, tail, self._now(), most)
+                await attempts.lose(session, job, row, Loss(cause, tail), self._retry, self._now())
                 row.released_at = self._now()
 
     async def _lose_silent(self, attempt: AttemptRow) -> None:
         """The run may still be there: it keeps its place until it is gone."""
         tail = await self._cluster.log_tail(attempt)
-        most = self._settings.max_attempts
         async with self._holder.change(attempt, Status.STARTING, Status.RUNNING) as held:
             if held is None:
                 return
@@ -93,7 +106,7 @@ class Tending:
             cause = self._overdue(row)
             if not cause:  # it reported while its log was fetched
                 return
-            await attempts.lose(session, job, row, cause, tail, self._now(), most)
+            await attempts.lose(session, job, row, Loss(cause, tail), self._retry, self._now())
         await self._cluster.ask_to_stop(attempt)
 
     async def _stop(self, attempt: AttemptRow) -> None:
@@ -108,11 +121,43 @@ class Tending:
         elif found is not None:
             await self._cluster.ask_to_stop(attempt)
 
+    async def _break_off(self, attempt: AttemptRow, reason: str) -> None:
+        async with self._holder.change(attempt, Status.STARTING, Status.RUNNING) as held:
+            if held is not None:
+                session, job, _ = held
+                await attempts.act(session, job, Action.PAUSE, self._now(), reason)
+
+    async def _pause(self, attempt: AttemptRow) -> None:
+        """A run that was asked to pause says so when its checkpoint is written, and ends. One that
+        ends without a word, is silent, or takes too long is paused at its last checkpoint."""
+        found = await self._cluster.ask(attempt)
+        limit = self._settings.pause_timeout_seconds
+        asked = attempt.stopping_at or attempt.created_at
+        if found is not None and found.state.over:
+            reason = f"its run ended before it wrote a checkpoint: {found.message or found.state}"
+            await self._paused(attempt, reason, gone=True)
+        elif silence := self._overdue(attempt):
+            await self._paused(attempt, silence, gone=False)
+        elif self.listening.since(asked) > timedelta(seconds=limit):
+            reason = f"its run did not pause within {limit:g} s (pause_timeout_seconds)"
+            await self._paused(attempt, reason, gone=False)
+
+    async def _paused(self, attempt: AttemptRow, reason: str, *, gone: bool) -> None:
+        async with self._holder.change(attempt, Status.PAUSING) as held:
+            if held is not None:
+                session, job, row = held
+                attempts.end(job, row, self._now(), reason)
+                if gone:
+                    row.released_at = self._now()
+                jobs.move(session, job, Status.PAUSED, self._now(), reason)
+        if not gone:
+            await self._cluster.ask_to_stop(attempt)
+
     async def _cancelled(self, attempt: AttemptRow, reason: str | None) -> None:
         async with self._holder.change(attempt, Status.STOPPING) as held:
             if held is not None:
                 session, job, row = held
-                attempts.end(row, self._now(), reason)
+                attempts.end(job, row, self._now(), reason)
                 row.released_at = self._now()
                 jobs.move(session, job, Status.CANCELLED, self._now(), reason)
 

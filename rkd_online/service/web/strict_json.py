@@ -1,19 +1,20 @@
 """Request bodies in strict JSON: Python would read NaN and Infinity, and no other reader does."""
 
-import json
 from collections.abc import Callable, Coroutine
-from typing import Any, NoReturn
+from typing import Any
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
+
+from rkd_online.service.web.body import parse
 
 
 class StrictRequest(Request):
     """A request whose body is parsed by the letter of the standard."""
 
     async def json(self) -> Any:
-        """The parsed body; a non-finite number is a syntax error."""
-        return json.loads(await self.body(), parse_constant=_refuse)
+        """The parsed body; what the standard does not have is a syntax error."""
+        return parse(await self.body())
 
 
 class StrictRoute(APIRoute):
@@ -27,7 +28,3 @@ class StrictRoute(APIRoute):
             return await handler(StrictRequest(request.scope, request.receive))
 
         return strict
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise json.JSONDecodeError(f"{constant} is not a number in JSON; leave it out", constant, 0)

@@ -4,7 +4,6 @@ import json
 from datetime import timedelta
 
 from rkd_online.service.clock import Now
-from rkd_online.service.held import Holder, Listening
 from rkd_online.service.launchers.base import (
     Launch,
     Launcher,
@@ -12,10 +11,12 @@ from rkd_online.service.launchers.base import (
     LauncherUnavailable,
     RunState,
 )
+from rkd_online.service.reconcile.held import Holder, Listening
 from rkd_online.service.settings import Settings
 from rkd_online.service.state import ACTIVE, Status
 from rkd_online.service.store import attempts, events, jobs
-from rkd_online.service.store.models import AttemptRow
+from rkd_online.service.store.attempts import TokenOf
+from rkd_online.service.store.tables import AttemptRow
 
 
 class Launching:
@@ -27,12 +28,14 @@ class Launching:
         launcher: Launcher,
         holder: Holder,
         listening: Listening,
+        token_of: TokenOf,
         now: Now,
     ) -> None:
         self._settings = settings
         self._launcher = launcher
         self._holder = holder
         self._listening = listening
+        self._token_of = token_of
         self._now = now
 
     async def launch(self, attempt: AttemptRow) -> None:
@@ -49,19 +52,24 @@ class Launching:
             await self._launched(attempt)
 
     async def _start(self, attempt: AttemptRow) -> None:
-        token = attempts.new_token()
         async with self._holder.change(attempt, Status.STARTING) as held:
             if held is None:
                 return
-            _, job, row = held
-            row.token_sha256 = attempts.digest(token)
+            _, job, _ = held
         folder = self._settings.job_dir(job.id)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "spec.json").write_text(json.dumps(job.spec, indent=2) + "\n")
-        resume = folder / job.checkpoint["path"] if job.checkpoint else None
-        device = job.spec["resources"]["device"]
-        launch = Launch(job.id, job.name, attempt.number, folder, token, device, resume)
-        await self._launcher.start(launch)
+        await self._launcher.start(
+            Launch(
+                job_id=job.id,
+                name=job.name,
+                attempt=attempt.number,
+                job_dir=folder,
+                token=self._token_of(job.id, attempt.number),
+                device=job.spec["resources"]["device"],
+                resume_from=folder / job.checkpoint["path"] if job.checkpoint else None,
+            )
+        )
 
     async def _launched(self, attempt: AttemptRow) -> None:
         """By the time Ray answers, the run may have reported, and a user may have cancelled."""
@@ -87,6 +95,6 @@ class Launching:
         async with self._holder.change(attempt, Status.STARTING) as held:
             if held is not None:
                 session, job, row = held
-                attempts.end(row, self._now(), reason)
+                attempts.end(job, row, self._now(), reason)
                 row.released_at = self._now()
                 jobs.move(session, job, Status.FAILED, self._now(), reason)

@@ -4,7 +4,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import JsonValue
 from pydantic_core import ErrorDetails
 
-from rkd_online.service.schemas import FieldError
+from rkd_online.service.schemas.problem import FieldError
 from rkd_online.spec.invalid import field_problems
 
 LONGEST_VALUE = 200

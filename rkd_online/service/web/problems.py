@@ -1,20 +1,22 @@
 """Errors as RFC 9457 problems: ``application/problem+json`` with code, fields and request id."""
 
 import logging
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from rkd_online.errors import ServiceError, SpecError
-from rkd_online.service.fields import field_errors
-from rkd_online.service.request_id import request_id
-from rkd_online.service.schemas import FieldError, Problem
+from rkd_online.service.schemas.problem import FieldError, Problem
 from rkd_online.service.state import IllegalTransition
+from rkd_online.service.web.fields import field_errors
+from rkd_online.service.web.replayed import Replayed
+from rkd_online.service.web.request_id import request_id
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -24,11 +26,14 @@ log = logging.getLogger(__name__)
 class ApiError(ServiceError):
     """A refusal with its HTTP status and a code that clients can rely on."""
 
-    def __init__(self, status: int, code: str, detail: str) -> None:
+    def __init__(
+        self, status: int, code: str, detail: str, *, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(status, code, detail)
         self.status = status
         self.code = code
         self.detail = detail
+        self.headers = headers
 
     def __str__(self) -> str:
         return self.detail
@@ -55,7 +60,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(ApiError)
     async def refused(request: Request, error: ApiError) -> JSONResponse:
-        return _response(error.status, error.code, error.detail)
+        return problem_response(error)
 
     @app.exception_handler(IllegalTransition)
     async def illegal(request: Request, error: IllegalTransition) -> JSONResponse:
@@ -73,6 +78,10 @@ def install(app: FastAPI) -> None:
         detail = "; ".join(f"{found.field} {found.message}".strip() for found in errors)
         return _response(422, "invalid_request", detail, errors=errors)
 
+    @app.exception_handler(Replayed)
+    async def replayed(request: Request, again: Replayed) -> Response:
+        return again.response()
+
     @app.exception_handler(HTTPException)
     async def plain(request: Request, error: HTTPException) -> JSONResponse:
         code = HTTPStatus(error.status_code).name.lower()
@@ -83,6 +92,11 @@ def install(app: FastAPI) -> None:
         log.error("request %s failed", request_id(), exc_info=error)
         detail = "the control plane hit an error; its log has it under this request id"
         return _response(500, "internal_error", detail)
+
+
+def problem_response(error: ApiError) -> JSONResponse:
+    """A refusal as it is sent."""
+    return _response(error.status, error.code, error.detail, headers=error.headers)
 
 
 def _spec_problem(line: str) -> FieldError:

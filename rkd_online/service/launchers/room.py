@@ -1,0 +1,69 @@
+"""What a cluster has, and what of it is free."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rkd_online.spec.needs import KINDS, Needs
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One machine: what it offers of each kind, and what is taken of it."""
+
+    total: Mapping[str, float]
+    used: Mapping[str, float]
+
+    def free(self, kind: str) -> float:
+        """What nobody has taken."""
+        return self.total.get(kind, 0.0) - self.used.get(kind, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """The cluster's machines as it last told."""
+
+    nodes: tuple[Node, ...]
+
+    @property
+    def totals(self) -> list[Mapping[str, float]]:
+        """What each machine offers."""
+        return [node.total for node in self.nodes]
+
+
+class Ledger:
+    """Counts free room down while jobs are begun.
+
+    A job that was begun a moment ago has not taken its room yet: what the cluster calls used and
+    what our jobs have reserved is counted once, by the larger of the two.
+    """
+
+    def __init__(self, room: Room, reserved: Mapping[str, float]) -> None:
+        """``reserved`` is what the jobs that hold a place need, by kind."""
+        self._room = room
+        self._free = {
+            kind: sum(node.total.get(kind, 0.0) for node in room.nodes)
+            - max(sum(node.used.get(kind, 0.0) for node in room.nodes), reserved.get(kind, 0.0))
+            for kind in KINDS
+        }
+
+    def lack(self, needs: Needs) -> str | None:
+        """Why a job has to wait; None where there is room."""
+        for kind in KINDS:
+            wanted, free = needs.total(kind), self._free[kind]
+            if wanted > free:
+                return f"waits for room: it needs {wanted:g} {kind}, and {max(free, 0):g} are free"
+            if needs.one_node and wanted > self._largest(kind):
+                return (
+                    f"waits for room: it needs {wanted:g} {kind} on one node, and the most that is "
+                    f"free on one is {self._largest(kind):g}"
+                )
+        return None
+
+    def take(self, needs: Needs) -> None:
+        """A job is begun."""
+        for kind in KINDS:
+            self._free[kind] -= needs.total(kind)
+
+    def _largest(self, kind: str) -> float:
+        nodes: Sequence[Node] = self._room.nodes
+        return max((node.free(kind) for node in nodes), default=0.0)

@@ -1,0 +1,37 @@
+"""The cluster's room as it was a moment ago: many submissions ask for it, and it costs a call."""
+
+import asyncio
+import time
+from typing import Final
+
+from rkd_online.service.launchers.base import Launcher, LauncherError
+from rkd_online.service.launchers.room import Room
+
+FRESH_SECONDS: Final = 5.0
+"""As often as Ray itself looks."""
+
+
+class WatchedRoom:
+    """Asks the cluster again when the last answer is no longer fresh; a failure is kept as long."""
+
+    def __init__(self, launcher: Launcher) -> None:
+        self._launcher = launcher
+        self._turn = asyncio.Lock()
+        self._asked_at = -FRESH_SECONDS
+        self._found: Room | LauncherError | None = None
+
+    async def latest(self) -> Room:
+        """The room; raises LauncherError where the cluster does not tell."""
+        async with self._turn:
+            if self._found is None or time.monotonic() - self._asked_at > FRESH_SECONDS:
+                self._found = await self._ask()
+                self._asked_at = time.monotonic()
+        if isinstance(self._found, LauncherError):
+            raise self._found
+        return self._found
+
+    async def _ask(self) -> Room | LauncherError:
+        try:
+            return await self._launcher.room()
+        except LauncherError as error:
+            return error

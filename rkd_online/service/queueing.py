@@ -1,0 +1,81 @@
+"""Whether a job can be queued, and whether it could start."""
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from rkd_online.service.access.caller import no_such_project
+from rkd_online.service.launchers.base import LauncherError
+from rkd_online.service.launchers.room import Ledger
+from rkd_online.service.schemas.job import Verdict
+from rkd_online.service.services import Services
+from rkd_online.service.store import jobs, projects
+from rkd_online.service.store.access_tables import ProjectRow
+from rkd_online.service.store.jobs import NewJob
+from rkd_online.service.web.problems import ApiError
+from rkd_online.spec.needs import Needs, shortfall
+
+
+async def check_queue(session: AsyncSession, new: NewJob) -> None:
+    """Raise ApiError where the project is not there, its queue is full, or the job could never
+    start within its quota. Holds the project's row where the queue's length counts."""
+    project = await projects.find(session, new.project)
+    if project is None:
+        raise no_such_project(new.project)
+    if problem := beyond_quota(project, new.gpus):
+        raise ApiError(422, "beyond_quota", problem)
+    if project.max_queued_jobs is None:
+        return
+    await projects.lock(session, project.id)
+    if (queued := await projects.queued(session, project.id)) >= project.max_queued_jobs:
+        raise ApiError(
+            429,
+            "queue_full",
+            f"{queued} jobs of the project {project.id} wait, and its quota is "
+            f"{project.max_queued_jobs}: wait until one starts, or cancel one",
+            headers={"Retry-After": "60"},
+        )
+
+
+def beyond_quota(project: ProjectRow, gpus: float) -> str | None:
+    """Why a job could never start in its project."""
+    if project.max_active_jobs == 0:
+        return f"the quota of the project {project.id} is 0 active jobs"
+    if project.max_gpus is not None and gpus > project.max_gpus:
+        return (
+            f"the job needs {gpus:g} GPUs, and the quota of the project {project.id} is "
+            f"{project.max_gpus:g}"
+        )
+    return None
+
+
+async def never_fits(services: Services, needs: Needs) -> str | None:
+    """Why the cluster could never hold a job; None also where the cluster does not tell."""
+    if services.settings.cluster_grows_to:
+        return shortfall(Needs(needs.bundles, one_node=False), [services.settings.cluster_grows_to])
+    try:
+        room = await services.room.latest()
+    except LauncherError:
+        return None
+    return shortfall(needs, room.totals)
+
+
+async def verdict(services: Services, project_id: str, needs: Needs) -> Verdict:
+    """Whether a job could start now."""
+    if problem := await never_fits(services, needs):
+        return Verdict(fits=False, detail=problem)
+    async with services.database.read() as session:
+        project = await projects.find(session, project_id)
+        if project is None:
+            raise no_such_project(project_id)
+        if problem := beyond_quota(project, needs.total("GPU")):
+            return Verdict(fits=False, detail=problem)
+        holding = await jobs.holding(session)
+    try:
+        room = await services.room.latest()
+    except LauncherError as error:
+        return Verdict(fits=None, detail=f"needs {needs}; {error}")
+    reserved = {
+        "CPU": sum(job.cpus for job, _ in holding),
+        "GPU": sum(job.gpus for job, _ in holding),
+    }
+    lack = Ledger(room, reserved).lack(needs)
+    return Verdict(fits=True, detail=f"needs {needs}; " + (lack or "there is room for it now"))

@@ -1,0 +1,13 @@
+"""What a job needs of a cluster, from its spec."""
+
+from rkd_online.spec.job import JobSpec
+from rkd_online.spec.needs import Needs, bundles
+from rkd_online.weights.transfer import transfer_for
+
+
+def needs_of(spec: JobSpec) -> Needs:
+    """A bundle for each actor; weights that travel as files lie in one node's shared memory."""
+    return Needs(
+        bundles(spec.resources, len(spec.courses)),
+        one_node=transfer_for(spec.resources) == "file",
+    )

@@ -1,0 +1,27 @@
+"""Jobs as a caller may see them: what belongs to another project is not there."""
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from rkd_online.service.access.caller import Caller
+from rkd_online.service.services import Services
+from rkd_online.service.store import jobs
+from rkd_online.service.store.tables import JobRow
+from rkd_online.service.web.problems import no_such_job
+
+
+async def read_job(services: Services, caller: Caller, job_id: str) -> JobRow:
+    """The job, for reading; raises the 404 of a job that is not there for this caller."""
+    async with services.database.read() as session:
+        return visible(caller, await jobs.find(session, job_id), job_id)
+
+
+async def lock_job(session: AsyncSession, caller: Caller, job_id: str) -> JobRow:
+    """The job, locked for a change; raises the same."""
+    return visible(caller, await jobs.lock(session, job_id), job_id)
+
+
+def visible(caller: Caller, job: JobRow | None, job_id: str) -> JobRow:
+    """The job, if it is there for this caller."""
+    if job is None or not caller.sees(job.project_id):
+        raise no_such_job(job_id)
+    return job

@@ -1,0 +1,1 @@
+"""What the API answers. Clients read these; no database or web package is imported here."""

@@ -1,0 +1,44 @@
+"""Answers to requests that carry an idempotency key, kept for a day."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import delete, select
+from sqlalchemy.dialects.postgresql import insert as insert_postgresql
+from sqlalchemy.dialects.sqlite import insert as insert_sqlite
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from rkd_online.service.store.access_tables import AnswerRow
+
+KEPT: Final = timedelta(hours=24)
+
+
+async def claim(
+    session: AsyncSession, owner: str, key: str, request_sha256: str, now: datetime
+) -> bool:
+    """Whether this request is the first with its key. One that comes while the first is under way
+    waits here for the end of the first one's transaction."""
+    await session.execute(
+        delete(AnswerRow).where(
+            AnswerRow.owner == owner, AnswerRow.key == key, AnswerRow.created_at < now - KEPT
+        )
+    )
+    sqlite = session.get_bind().dialect.name == "sqlite"
+    insert = insert_sqlite if sqlite else insert_postgresql
+    statement = insert(AnswerRow).values(
+        owner=owner, key=key, request_sha256=request_sha256, created_at=now, status=0,
+        headers={}, body="",
+    )  # fmt: skip
+    claimed = await session.scalar(statement.on_conflict_do_nothing().returning(AnswerRow.key))
+    return claimed is not None
+
+
+async def find(session: AsyncSession, owner: str, key: str) -> AnswerRow | None:
+    """The answer that was given."""
+    query = select(AnswerRow).where(AnswerRow.owner == owner, AnswerRow.key == key)
+    return await session.scalar(query)
+
+
+async def forget(session: AsyncSession, now: datetime) -> None:
+    """Drop the answers that are too old to be given again."""
+    await session.execute(delete(AnswerRow).where(AnswerRow.created_at < now - KEPT))

@@ -1,0 +1,64 @@
+"""Projects and their quotas."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from rkd_online.service.state import ACTIVE, Status
+from rkd_online.service.store.access_tables import ProjectRow
+from rkd_online.service.store.tables import JobRow
+
+
+async def find(session: AsyncSession, project: str) -> ProjectRow | None:
+    """The project, for reading."""
+    return await session.get(ProjectRow, project)
+
+
+async def lock(session: AsyncSession, project: str) -> ProjectRow | None:
+    """The project, with its row locked: for its quotas, and for what they count."""
+    return await session.scalar(
+        select(ProjectRow).where(ProjectRow.id == project).with_for_update()
+    )
+
+
+async def page(
+    session: AsyncSession, after: str | None, limit: int, *, only: str | None
+) -> Sequence[ProjectRow]:
+    """Projects behind the one named ``after``, by name; ``only`` one of them, or all."""
+    query = select(ProjectRow).order_by(ProjectRow.id).limit(limit)
+    if only is not None:
+        query = query.where(ProjectRow.id == only)
+    if after is not None:
+        query = query.where(ProjectRow.id > after)
+    return (await session.scalars(query)).all()
+
+
+async def insert(session: AsyncSession, project: str, now: datetime) -> ProjectRow:
+    """A project without limits."""
+    row = ProjectRow(id=project, created_at=now)
+    session.add(row)
+    await session.flush()
+    return row
+
+
+async def queued(session: AsyncSession, project: str) -> int:
+    """Jobs of a project that wait to be started."""
+    query = (
+        select(func.count())
+        .select_from(JobRow)
+        .where(JobRow.project_id == project, JobRow.status == Status.QUEUED)
+    )
+    return await session.scalar(query) or 0
+
+
+async def in_use(session: AsyncSession) -> dict[str, tuple[int, float]]:
+    """Active jobs and their GPUs, by project."""
+    query = (
+        select(JobRow.project_id, func.count(), func.sum(JobRow.gpus))
+        .where(JobRow.status.in_(ACTIVE))
+        .group_by(JobRow.project_id)
+    )
+    rows = await session.execute(query)
+    return {project: (count, float(gpus)) for project, count, gpus in rows}

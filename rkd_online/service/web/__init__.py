@@ -1,0 +1,1 @@
+"""HTTP conventions: problems, pages, revisions, repeated requests, limits."""
