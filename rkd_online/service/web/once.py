@@ -23,7 +23,7 @@ from rkd_online.service.store.access_tables import AnswerRow
 from rkd_online.service.store.audit import Actor
 from rkd_online.service.web.limits import address_of
 from rkd_online.service.web.problems import ApiError
-from rkd_online.service.web.replayed import Replayed
+from rkd_online.service.web.replayed import KeptAnswer, Replayed
 from rkd_online.service.web.request_id import request_id
 
 IdempotencyKey = Annotated[
@@ -86,7 +86,7 @@ class Change:
                 f"the Idempotency-Key {key!r} came with another request before: take a new one",
             )
         else:
-            raise Replayed(found)
+            raise Replayed(KeptAnswer(found.status, found.headers, found.body))
 
     async def _digest(self) -> str:
         """Of the method, the address and the body, however the body is written."""

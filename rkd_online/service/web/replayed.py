@@ -1,15 +1,24 @@
 """An answer that is given again."""
 
+from dataclasses import dataclass
+
 from fastapi import Response
 
-from rkd_online.service.store.access_tables import AnswerRow
+
+@dataclass(frozen=True, slots=True)
+class KeptAnswer:
+    """What a request was answered with."""
+
+    status: int
+    headers: dict[str, str]
+    body: str
 
 
 class Replayed(Exception):
-    """The request was answered before."""
+    """The request was answered before: leaves the transaction without a change."""
 
-    def __init__(self, answer: AnswerRow) -> None:
-        super().__init__(answer.key)
+    def __init__(self, answer: KeptAnswer) -> None:
+        super().__init__(answer)
         self.answer = answer
 
     def response(self) -> Response:
