@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rkd_online.run.roles import Learner
+from rkd_online.spec.job import JobSpec
 from rkd_online.types import (
     Progress,
     PublishedWeights,
@@ -27,6 +28,10 @@ class LearnerRanks:
     async def update(self, batch: TrainingBatch) -> UpdateResult:
         """One step on a batch."""
         return await self._all(lambda rank: rank.update(batch))
+
+    async def change(self, spec: JobSpec) -> None:
+        """Update by a changed job from now on."""
+        await self._all(lambda rank: rank.change(spec))
 
     async def publish(self) -> PublishedWeights:
         """Write the current weights, whole, for the generators."""
