@@ -63,6 +63,7 @@ class Pipeline:
         self._learned = progress.step
         self._version: WeightVersion = progress.step
         self._teacher = True
+        self._begun = False
         self._flat_room = 0
         """How many more groups without signal may be dropped for this step."""
         self._again = list(progress.open_groups)
@@ -85,7 +86,15 @@ class Pipeline:
         the ``teacher`` these groups get rewards alone."""
         self._version = version
         self._teacher = teacher
+        self._begun = True
         self._admit()
+
+    def change(self, spec: JobSpec) -> None:
+        """Go on for as many steps as a changed job has; groups of steps that it no longer has may
+        stand in for those of an earlier one."""
+        self._steps = spec.steps
+        if self._begun:
+            self._admit()
 
     async def batch(self, step: int, clock: StageClock) -> list[ScoredGroup]:
         """The groups of step ``step`` in the order of their ids: of those that are scored and fresh
