@@ -12,7 +12,6 @@ from rkd_online.run.steering import NO_ORDERS, Orders, Steering
 from rkd_online.spec import JobSpec
 from rkd_online.types import (
     Logprobs,
-    PhasePlace,
     Progress,
     PromptItem,
     PublishedWeights,
