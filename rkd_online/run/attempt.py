@@ -85,17 +85,7 @@ async def run_attempt(attempt: Attempt) -> Report:
     else:
         batches = StoredGroups(attempt.prompts.stored, spec, progress)
     roles = _roles(attempt, batches, evaluator, AdviceSink(spec, earlier, attempt.sink))
-    steering = Steering(
-        spec,
-        progress,
-        earlier,
-        orders=attempt.orders,
-        applied=attempt.applied,
-        learner=roles.learner,
-        batches=batches,
-        prompts=attempt.prompts,
-        sink=attempt.sink,
-    )
+    steering = Steering(spec, progress, earlier, orders=attempt.orders, applied=attempt.applied)
     await _start(attempt, roles)
     if progress.step == 0:
         attempt.log("measuring the student before training")

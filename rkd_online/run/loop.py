@@ -111,7 +111,7 @@ async def train(roles: Roles, steering: Steering, progress: Progress) -> None:
         return
     await roles.reporter.start()
     try:
-        await steering.look(progress.step)
+        await steering.look(progress.step, roles)
         steering.pause()
         batches.sample_with(progress.step, teacher=phases.needs_teacher(progress.step + 1))
         clock = StageClock()
@@ -145,7 +145,7 @@ async def train(roles: Roles, steering: Steering, progress: Progress) -> None:
             metrics |= batches.take_dropped()
             report = await roles.reporter.step(step, groups, metrics, clock)
             clock = StageClock()
-            await steering.look(step)
+            await steering.look(step, roles)
             if stop := stopping.done(report):
                 roles.reporter.event("early_stop", stop.event())
             elif step < stopping.last and (switch := phases.done(step, report.metrics)):

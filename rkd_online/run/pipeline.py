@@ -18,6 +18,7 @@ from rkd_online.run.pools import Judge, Sampler
 from rkd_online.run.stages import StageClock
 from rkd_online.spec.job import JobSpec
 from rkd_online.types import (
+    FIRST_PHASE,
     PhasePlace,
     Progress,
     Rollout,
@@ -41,6 +42,10 @@ class Prompts(Protocol):
 
     def request(self, group_id: int) -> SamplingRequest:
         """Group ``group_id``, the same whenever it is asked for."""
+        ...
+
+    def follow(self, spec: JobSpec, progress: Progress) -> None:
+        """What a changed job samples, from here on."""
         ...
 
 
@@ -93,6 +98,7 @@ class Pipeline:
         """Go on for as many steps as a changed job has; groups of steps that it no longer has may
         stand in for those of an earlier one."""
         self._steps = spec.steps
+        self._prompts.follow(spec, self.progress(FIRST_PHASE))
         if self._begun:
             self._admit()
 

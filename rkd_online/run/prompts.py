@@ -56,7 +56,7 @@ class PromptStream:
         prompt = self._item("train", self._order.take(group_id, 1)[0])
         return training_request(group_id, prompt, seed=self._spec.seed, rollout=self._spec.rollout)
 
-    def change(self, spec: JobSpec, progress: Progress) -> None:
+    def follow(self, spec: JobSpec, progress: Progress) -> None:
         """Ask from now on what a changed job asks, with the stages of a curriculum where its steps
         have them. What it asks in more than before is checked now: it waits for that.
 

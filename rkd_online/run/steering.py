@@ -9,13 +9,13 @@ from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar
 
-from rkd_online.metrics.sinks import Sink
 from rkd_online.run.phases import Phases
+from rkd_online.run.report import StepReporter
 from rkd_online.run.roles import Policy
 from rkd_online.run.stopping import Stopping
 from rkd_online.spec.changes import ChangesSoFar, changed_spec
 from rkd_online.spec.job import JobSpec
-from rkd_online.types import PhasePlace, Progress, StepReport
+from rkd_online.types import Progress, StepReport
 
 T = TypeVar("T")
 
@@ -62,13 +62,18 @@ class Batches(Protocol):
 
     def change(self, spec: JobSpec) -> None: ...
 
-    def progress(self, phase: PhasePlace) -> Progress: ...
 
+class Followers(Protocol):
+    """Who has to go on by the changed job."""
 
-class Prompts(Protocol):
-    """What is asked in the steps and between them."""
+    @property
+    def batches(self) -> Batches: ...
 
-    def change(self, spec: JobSpec, progress: Progress) -> None: ...
+    @property
+    def learner(self) -> Policy: ...
+
+    @property
+    def reporter(self) -> StepReporter: ...
 
 
 class Steering:
@@ -80,28 +85,20 @@ class Steering:
         progress: Progress,
         earlier: Iterable[StepReport] = (),
         *,
-        orders: Orders,
+        orders: Orders = NO_ORDERS,
         applied: int = 0,
-        learner: Policy,
-        batches: Batches,
-        prompts: Prompts,
-        sink: Sink,
     ) -> None:
         """``earlier`` are the reports of the steps that are done; ``applied`` is the number of the
         changes that ``spec`` has in it."""
         self.spec = spec
         self.phases = Phases(spec, progress.phase)
         self.stopping = Stopping(spec, earlier)
-        self.pausing = False
-        """Whether the run ends before its next step."""
         self.done = progress.step
         """The last step that is done."""
+        self.pausing = False
+        """Whether the run ends before its next step."""
         self._orders = orders
         self._applied = applied
-        self._learner = learner
-        self._batches = batches
-        self._prompts = prompts
-        self._sink = sink
 
     def validates(self, step: int) -> bool:
         """Whether the held-out check follows this step."""
@@ -113,7 +110,7 @@ class Steering:
         due = step % self.spec.checkpoint.every == 0
         return due or step == self.stopping.last or self.pausing
 
-    async def look(self, done: int) -> None:
+    async def look(self, done: int, followers: Followers) -> None:
         """After step ``done``: take the changes that are new, for the steps to come, and learn
         whether there is to be a pause."""
         self.done, self.pausing = done, self._orders.pausing
@@ -122,7 +119,7 @@ class Steering:
             return
         self.phases.show(changes.values.coefficients)
         if changes.number > self._applied:
-            await self._apply(changes)
+            await self._apply(changes, followers)
 
     def pause(self) -> None:
         """Raise Paused if the last look found that there is to be a pause; the step that was done
@@ -134,17 +131,16 @@ class Steering:
         """What ``work``, which is no step, gives. A pause ends it and raises Paused."""
         return await unless_paused(work, self._orders, self.done)
 
-    async def _apply(self, changes: ChangesSoFar) -> None:
+    async def _apply(self, changes: ChangesSoFar, followers: Followers) -> None:
         self.spec = spec = changed_spec(self.spec, changes.values)
         self.phases.change(spec)
         self.stopping.change(spec, self.done)
-        self._prompts.change(spec, self._batches.progress(self.phases.place))
-        self._batches.change(spec)
-        await self._learner.change(spec)
+        followers.batches.change(spec)
+        await followers.learner.change(spec)
         self._applied = changes.number
         first = min(self.done + 1, self.stopping.last)
         told = {"step": first, "number": changes.number, "values": changes.values.model_dump()}
-        self._sink.event("changed", told)
+        followers.reporter.event("changed", told)
 
 
 async def unless_paused(work: Coroutine[Any, Any, T], orders: Orders, step: int) -> T:

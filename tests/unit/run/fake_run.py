@@ -63,6 +63,9 @@ class FakeRun:
         prompt = PromptItem("p", "train", group_id, token_ids([1, 2]), "3", "t", "d")
         return SamplingRequest(group_id, prompt, (0, 1), 1.0, 1.0, 4)
 
+    def follow(self, spec: JobSpec, progress: Progress) -> None:
+        self.log.append(f"prompts of {spec.steps} steps from group {progress.next_group}")
+
     async def sample(self, requests: Sequence[SamplingRequest]) -> AsyncIterator[RolloutGroup]:
         self.log.append(f"sample with {self.sampler_version}")
         spans = (VersionSpan(self.sampler_version, 0, 2),)
@@ -146,16 +149,6 @@ class Reports:
     def close(self) -> None: ...
 
 
-class Prompts:
-    """The prompts of a fake run."""
-
-    def __init__(self, run: FakeRun) -> None:
-        self.run = run
-
-    def change(self, spec: JobSpec, progress: Progress) -> None:
-        self.run.log.append(f"prompts of {spec.steps} steps from group {progress.next_group}")
-
-
 class Keeper:
     """The checkpoint role of a fake run (its ``save`` has another signature than the learner's)."""
 
@@ -177,9 +170,8 @@ def run_train(
 ) -> Steering:
     """Nothing may be under way when the loop has ended, however it ends."""
     progress = Progress(done, 3 * done, ())
-    batches = Pipeline(fake, fake, fake, job, progress)
     roles = Roles(
-        batches=batches,
+        batches=Pipeline(fake, fake, fake, job, progress),
         learner=fake,  # type: ignore[arg-type]
         publisher=WeightPublisher(fake, [fake], precision="float32", timeout_seconds=1),
         records=fake,
@@ -187,17 +179,7 @@ def run_train(
         checkpoints=Keeper(fake),
         reporter=StepReporter({"generator:0": fake}, Reports(fake), fake, correct_at=1.0),
     )
-    steering = Steering(
-        job,
-        progress,
-        earlier,
-        orders=orders,
-        applied=applied,
-        learner=fake,  # type: ignore[arg-type]
-        batches=batches,
-        prompts=Prompts(fake),
-        sink=Reports(fake),
-    )
+    steering = Steering(job, progress, earlier, orders=orders, applied=applied)
 
     async def run() -> None:
         try:

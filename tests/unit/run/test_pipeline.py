@@ -49,6 +49,8 @@ class Workers:
 
     asked: list[int] = field(default_factory=list)
     aborted: list[int] = field(default_factory=list)
+    followed: list[tuple[int, int]] = field(default_factory=list)
+    """Steps of a changed job, and the first group that was not asked for when it was."""
     scored: list[int] = field(default_factory=list)
     rewarded: list[int] = field(default_factory=list)
     rewards: dict[int, tuple[float, float]] = field(default_factory=dict)
@@ -60,6 +62,9 @@ class Workers:
     def request(self, group_id: int) -> SamplingRequest:
         prompt = PromptItem(f"p{group_id}", "train", group_id, token_ids([1]), "", "t", "d")
         return SamplingRequest(group_id, prompt, (0, 1), 1.0, 1.0, 4)
+
+    def follow(self, spec: JobSpec, progress: Progress) -> None:
+        self.followed.append((spec.steps, progress.next_group))
 
     async def sample(self, requests: Sequence[SamplingRequest]) -> AsyncIterator[RolloutGroup]:
         futures = []
@@ -488,6 +493,7 @@ def test_more_steps_are_asked_for_as_soon_as_there_are_any() -> None:
         pipeline.change(more)
         await settled()
         assert workers.asked == [6, 7, 8, 9]
+        assert workers.followed == [(5, 8)]
         await workers.end(8, 9, version=4)
         assert await ids(pipeline, 5) == [8, 9]
         assert (workers.scored, workers.rewarded) == ([6, 7], [8, 9])

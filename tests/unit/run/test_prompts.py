@@ -165,7 +165,7 @@ def test_a_changed_stream_goes_on_as_one_of_the_changed_job(setup: JobSetup) -> 
     stream, fresh = PromptStream(small), PromptStream(replace(small, spec=longer))
     groups = range(16)
     before = [stream.request(group).prompt.id for group in groups]
-    stream.change(longer, Progress(1, 2, ()))
+    stream.follow(longer, Progress(1, 2, ()))
     after = [stream.request(group).prompt.id for group in groups]
     assert after == [fresh.request(group).prompt.id for group in groups]
     # The first stage has 4 groups of 8, then 8 of 16.
@@ -177,7 +177,7 @@ def test_a_changed_stream_goes_on_as_one_of_the_changed_job(setup: JobSetup) -> 
     ("steps", "every", "message"),
     [
         (2, 0, r"prompt train/3-\w+ .* test/1-\w+:"),
-        (1, 1, r"prompt validation/2-\w+ .* test/0-\w+:"),
+        (1, 1, r"prompt validation/1-\w+ .* test/1-\w+:"),
     ],
 )
 def test_what_a_changed_job_asks_in_more_than_before_is_checked_at_once(
@@ -191,7 +191,7 @@ def test_what_a_changed_job_asks_in_more_than_before_is_checked_at_once(
     stream = PromptStream(small)
     assert stream.check(START) == 2 + 2
     cheaper = small.spec.model_copy(update={"optimizer": OptimizerSpec(learning_rate=1e-5)})
-    stream.change(cheaper, START)
+    stream.follow(cheaper, START)
     more = changed(small, steps=steps, evaluation={"prompts": 2, "every": every})
     with pytest.raises(TaskError, match=message):
-        stream.change(more, START)
+        stream.follow(more, START)
