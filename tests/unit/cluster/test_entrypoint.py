@@ -99,7 +99,7 @@ class Cluster:
         self.folder = RunFolder(tmp_path)
         self.folder.write_spec(parse_spec(job()))
         monkeypatch.setattr(steering, "WATCH_SECONDS", 0.01)
-        monkeypatch.setattr(entrypoint.ray, "init", lambda **_: None)
+        monkeypatch.setattr("rkd_online.cluster.entrypoint.ray.init", lambda **_: None)
         monkeypatch.setattr(entrypoint, "hire", self.hire)
         monkeypatch.setattr(entrypoint, "_prepared", lambda *_: (None, None))
 
