@@ -14,7 +14,7 @@ from rkd_online.run.pipeline import Pipeline
 from rkd_online.run.pools import GeneratorPool, ScorerPool
 from rkd_online.run.records import AttemptFolder
 from rkd_online.run.report import StepReporter
-from rkd_online.run.stopping import Stopping
+from rkd_online.run.steering import Steering
 from rkd_online.spec import JobSpec
 from rkd_online.types import (
     Logprobs,
@@ -65,6 +65,8 @@ class Instant:
 
     async def abort(self, group_ids: Sequence[int]) -> None: ...
 
+    def follow(self, spec: JobSpec, progress: Progress) -> None: ...
+
     async def score(self, group: RolloutGroup) -> ScoredGroup:
         scored = tuple(
             ScoredRollout(one, float(one.index % 2), {"verifier": 1.0}, 1.0, self._logprobs)
@@ -79,6 +81,8 @@ class Instant:
         self._learned = batch.step
         old = tuple(row.sampler_logprobs for row in batch.rows)
         return UpdateResult(batch.step, {}, old)
+
+    async def change(self, spec: JobSpec) -> None: ...
 
     async def publish(self) -> PublishedWeights:
         return PublishedWeights(self._learned, "nowhere", "", self._logprobs)
@@ -164,7 +168,7 @@ def _milliseconds(rollouts: int) -> float:
             ),
         )
         started = time.perf_counter()
-        asyncio.run(train(roles, spec, start, Stopping(spec)))
+        asyncio.run(train(roles, Steering(spec, start), start))
         return 1000 * (time.perf_counter() - started) / rollouts
 
 

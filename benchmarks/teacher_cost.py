@@ -25,7 +25,7 @@ from rkd_online.run.pipeline import Pipeline
 from rkd_online.run.pools import GeneratorPool, ScorerPool
 from rkd_online.run.records import AttemptFolder, RunFolder
 from rkd_online.run.report import StepReporter
-from rkd_online.run.stopping import Stopping
+from rkd_online.run.steering import Steering
 from rkd_online.spec import JobSpec
 from rkd_online.types import (
     Progress,
@@ -219,7 +219,7 @@ def _replay(reports: Sequence[StepReport], *, scores: bool) -> float:
                 checkpoints=nothing,
                 reporter=StepReporter({"learner:0": fake}, kept, nothing, correct_at=1.0),
             )
-            await train(roles, spec, start, Stopping(spec))
+            await train(roles, Steering(spec, start), start)
 
     asyncio.run(run())
     return statistics.median(kept.steps[3:-3])

@@ -83,6 +83,10 @@ class Progress:
         elif type == "early_stop":
             self._steps = self._done = int(data["step"])
             self._print(f"step {data['step']}: the job ends early, {data['reason']}")
+        elif type == "changed":
+            self._changed(int(data["step"]), data["values"])
+        elif type == "paused":
+            self._say(f"paused after step {data['step']}")
         elif type == "warning":
             self._print(f"warning, step {data['step']}: {data['message']}", style="yellow")
         elif type == "status":
@@ -105,6 +109,11 @@ class Progress:
         self._table.add(self._done, data["metrics"], data["timings"])
         if not self._console.is_terminal:
             self._line()
+
+    def _changed(self, step: int, values: dict[str, Any]) -> None:
+        self._steps = max(values.get("steps", self._steps), self._done)
+        words = ", ".join(f"{name} {value:g}" for name, value in values.items())
+        self._print(f"step {step}: the job goes on with {words}")
 
     def _line(self) -> None:
         """A line for the first and the last step and every few seconds between."""

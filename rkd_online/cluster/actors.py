@@ -24,6 +24,7 @@ from rkd_online.run.workers import (
     import_learner,
     import_scorer,
 )
+from rkd_online.spec.job import JobSpec
 from rkd_online.spec.mixture import Course
 from rkd_online.types import (
     LearnerRank,
@@ -128,6 +129,9 @@ class LearnerActor:
 
     async def update(self, batch: TrainingBatch) -> UpdateResult:
         return await self._worker.update(batch)
+
+    async def change(self, spec: JobSpec) -> None:
+        await self._worker.change(spec)
 
     async def publish(self) -> PublishedWeights:
         return await self._worker.publish()

@@ -1,8 +1,9 @@
 """The driver of one attempt: what a Ray Job runs.
 
 ``python -m rkd_online.cluster.entrypoint --job-dir DIR --attempt N``. The control plane gives the
-rest by environment: ``RKD_CONTROL_URL``, ``RKD_ATTEMPT_TOKEN`` and, to go on from a checkpoint,
-``RKD_RESUME_FROM``. What takes long to import is imported while the actors do the same.
+rest by environment: ``RKD_CONTROL_URL``, ``RKD_ATTEMPT_TOKEN``, to go on from a checkpoint
+``RKD_RESUME_FROM``, and in ``RKD_CHANGES`` how many changes to the job its spec has in it already.
+What takes long to import is imported while the actors do the same.
 """
 
 import argparse
@@ -18,13 +19,16 @@ import ray
 from rkd_online.cluster.metrics import RayMetricsSink
 from rkd_online.cluster.workforce import hire
 from rkd_online.errors import ClusterError, RkdError, TooLargeError, WeightSyncError
+from rkd_online.learning.manifest import read_progress
 from rkd_online.metrics.control_plane import ControlPlaneSink
 from rkd_online.metrics.sinks import JsonlSink, Sinks
 from rkd_online.run.records import RunFolder, is_checkpoint
+from rkd_online.run.steering import Paused, unless_paused
 from rkd_online.spec.job import JobSpec
 from rkd_online.weights.transfer import transfer_for
 
 if TYPE_CHECKING:
+    from rkd_online.cluster.workforce import RayWorkforce
     from rkd_online.evaluation.report import Report
     from rkd_online.run.prompts import PromptStream
     from rkd_online.run.setup import JobSetup
@@ -33,6 +37,8 @@ NAMESPACE = "rkd"
 WATCH_SECONDS = 1.0
 EXIT_FENCED = 75
 """Exit code of an attempt that is no longer wanted."""
+EXIT_PAUSED = 76
+"""Exit code of an attempt that paused: the next one goes on from its last checkpoint."""
 MAY_PASS = (ClusterError, WeightSyncError)
 """Our own errors that another attempt may not meet."""
 
@@ -65,6 +71,9 @@ async def _supervise(folder: RunFolder, number: int) -> int:
             return EXIT_FENCED
         control.event("finished", {"summary": running.result().summary})
         return 0
+    except Paused as pause:
+        control.event("paused", {"step": pause.step})
+        return EXIT_PAUSED
     except Exception as error:
         message = str(error) if isinstance(error, RkdError) else f"{type(error).__name__}: {error}"
         control.event("failed" if final(error, number) else "lost", {"message": message})
@@ -101,8 +110,31 @@ async def _run(folder: RunFolder, number: int, control: ControlPlaneSink) -> "Re
     resume = _checkpoint(folder, os.environ.get("RKD_RESUME_FROM"), control)
     control.event("log", {"message": "starting engines, teacher and learner"})
     ray.init(address="auto", namespace=NAMESPACE, log_to_driver=True)
+    starting = _start(folder, number, spec, resume, control)
+    if resume is not None:
+        # Without a checkpoint to go on from a pause has to wait for that of step 0.
+        starting = unless_paused(starting, control, read_progress(resume).step)
+    setup, prompts, work = await starting
+    from rkd_online.run.attempt import Attempt, run_attempt
+
+    metrics = JsonlSink(folder.attempt(number).metrics)
+    sink = Sinks([metrics, control, RayMetricsSink(job)])
+    applied = int(os.environ.get("RKD_CHANGES", "0"))
+    try:
+        attempt = Attempt(
+            setup, prompts, work, folder, sink, resume, orders=control, applied=applied
+        )
+        return await run_attempt(attempt)
+    finally:
+        await work.close()
+        metrics.close()
+
+
+async def _start(
+    folder: RunFolder, number: int, spec: JobSpec, resume: Path | None, control: ControlPlaneSink
+) -> "tuple[JobSetup, PromptStream, RayWorkforce]":
     # The actors import what they need while this process does; most of a start is that.
-    hiring = asyncio.create_task(hire(job, spec))
+    hiring = asyncio.create_task(hire(folder.path.name, spec))
     try:
         setup, prompts = await asyncio.to_thread(_prepared, folder, number, spec, resume, control)
         work = await hiring
@@ -110,18 +142,8 @@ async def _run(folder: RunFolder, number: int, control: ControlPlaneSink) -> "Re
         # Actors that were hired already end with this process.
         hiring.cancel()
         raise
-    from rkd_online.run.attempt import Attempt, run_attempt
-
-    metrics = JsonlSink(folder.attempt(number).metrics)
-    sink = Sinks([metrics, control, RayMetricsSink(job)])
-    try:
-        await work.start(setup)
-        try:
-            return await run_attempt(Attempt(setup, prompts, work, folder, sink, resume))
-        finally:
-            await work.close()
-    finally:
-        metrics.close()
+    await work.start(setup)
+    return setup, prompts, work
 
 
 def _prepared(

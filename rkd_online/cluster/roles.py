@@ -6,6 +6,7 @@ from typing import Any
 
 from rkd_online.cluster.calls import answer, answers
 from rkd_online.metrics.busy import WorkLog
+from rkd_online.spec.job import JobSpec
 from rkd_online.types import (
     Logprobs,
     Progress,
@@ -92,6 +93,9 @@ class ActorLearner(ActorRole):
     async def update(self, batch: TrainingBatch) -> UpdateResult:
         result: UpdateResult = await self._call("update", batch)
         return result
+
+    async def change(self, spec: JobSpec) -> None:
+        await self._call("change", spec)
 
     async def publish(self) -> PublishedWeights:
         weights: PublishedWeights = await self._call("publish")

@@ -108,6 +108,15 @@ class PolicyLearner:
         self.version = batch.step
         return UpdateResult(self.version, metrics, update.old_logprobs())
 
+    def change(
+        self, *, phases: Sequence[Phase], optimizer: OptimizerSpec, total_steps: int
+    ) -> None:
+        """Update by these from the next step on; AdamW's own state goes on as it is.
+
+        Every rank has to make this call between the same two steps, as any other.
+        """
+        self._phases, self._spec, self._total_steps = phases, optimizer, total_steps
+
     def state_tensors(self) -> Iterator[tuple[str, Tensor]]:
         """Every parameter as a checkpoint names it; a tied head is its embedding and comes once."""
         named = self._parameters()

@@ -11,6 +11,7 @@ from rkd_online.errors import WeightSyncError
 from rkd_online.learning.learner import PolicyLearner
 from rkd_online.learning.outlets import Outlet
 from rkd_online.metrics.busy import BusyClock, WorkLog
+from rkd_online.spec.job import JobSpec
 from rkd_online.types import (
     Progress,
     PublishedWeights,
@@ -44,6 +45,16 @@ class LearnerRole:
     async def update(self, batch: TrainingBatch) -> UpdateResult:
         """One step on a batch."""
         return await self._run("update", partial(self._learner.update, batch))
+
+    async def change(self, spec: JobSpec) -> None:
+        """Update by the algorithms, the learning rate and the steps of a changed job."""
+        change = partial(
+            self._learner.change,
+            phases=spec.phases_in_turn,
+            optimizer=spec.optimizer,
+            total_steps=spec.steps,
+        )
+        await self._run("change", change)
 
     async def publish(self) -> PublishedWeights:
         """Write the current weights, whole, for the generators."""

@@ -4,48 +4,60 @@ import json
 import logging
 import math
 import threading
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import httpx
+from pydantic import ValidationError
 
+from rkd_online.metrics.spool import Spool
+from rkd_online.spec.changes import ChangesSoFar
 from rkd_online.types import StepReport
 
 log = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 15.0
 RETRY_SECONDS = 2.0
-MOST_WAITING = 10_000
-"""Reports held in memory while the control plane is away; older ones go to the file."""
 BATCH = 200
+"""Events in one body, at the most."""
+MOST_BYTES = 1 << 20
+"""A body has fewer."""
+NAMED = 20
+"""Events that a line of the log names, of more the first."""
 TRY_AGAIN = frozenset({408, 429})
 """Refusals that pass by themselves."""
 
 
 class ControlPlaneSink:
-    """Sends from a thread of its own. An empty batch is a heartbeat.
+    """Writes events to a file and sends them from there, in a thread of its own. An empty batch is
+    a heartbeat.
 
-    ``fenced`` turns true when the control plane says that this attempt no longer counts, and
-    ``stopping`` when it asks the run to end.
+    ``fenced`` turns true when the control plane says that this attempt no longer counts,
+    ``stopping`` when it asks the run to end and ``pausing`` when another attempt is to go on from
+    there; ``changes`` are all that were made to the job.
     """
 
     def __init__(
         self, url: str, *, token: str, unsent: Path, transport: httpx.BaseTransport | None = None
     ) -> None:
         """``url`` takes the batches of one attempt; ``token`` is good for that attempt alone.
-        Whatever the control plane never took is written to ``unsent``, a line each."""
+        Events wait in ``unsent``, a line each, and stay there when they were not sent in the end;
+        those that are refused go to ``refused.jsonl`` beside it."""
         self.fenced = False
         self.stopping = False
+        self.pausing = False
+        self.changes: ChangesSoFar | None = None
         self._http = httpx.Client(
             headers={"Authorization": f"Bearer {token}"}, timeout=10.0, transport=transport
         )
         self._url = url
         self._unsent = unsent
-        self._waiting: deque[str] = deque()
-        self._sending: list[str] = []
+        self._refused = unsent.with_name("refused.jsonl")
+        self._spool = Spool(unsent)
         self._number = 0
+        self._most = BATCH
         self._wake = threading.Condition()
         self._closing = False
         self._given_up = False
@@ -61,75 +73,137 @@ class ControlPlaneSink:
         self.event("step", asdict(replace(report, metrics=finite)))
 
     def event(self, type: str, data: dict[str, object]) -> None:
-        """Queue anything."""
+        """Queue anything; what comes after ``close`` is too late."""
         with self._wake:
+            if self._given_up:
+                log.info("too late to be reported: %s %s", type, data)
+                return
             self._number += 1
             event = {"number": self._number, "type": type, "data": data}
-            self._waiting.append(json.dumps(event, allow_nan=False))
-            if len(self._waiting) > MOST_WAITING:
-                self._keep([self._waiting.popleft()])
+            line = json.dumps(event, allow_nan=False).encode()
+            if len(line) > MOST_BYTES - 3:
+                self._refuse(line, f"{len(line)} bytes are more than a report may have")
+                return
+            self._spool.add(line)
             self._wake.notify()
 
     def close(self, timeout: float = 30.0) -> None:
-        """Send what waits, for ``timeout`` seconds at the most; the rest goes to the file."""
+        """Send what waits, for ``timeout`` seconds at the most; the rest stays in the file."""
         with self._wake:
             self._closing = True
             self._wake.notify()
         self._thread.join(timeout)
         with self._wake:
-            self._keep([*self._sending, *self._waiting])
             self._given_up = True
             self._wake.notify()
+            try:
+                self._leave()
+            except OSError as error:
+                log.warning("%s cannot be put in order: %s", self._unsent, error)
         if not self._thread.is_alive():
             self._http.close()
 
-    def _main(self) -> None:
-        while True:
-            with self._wake:
-                if not self._waiting and not self._closing:
-                    self._wake.wait(HEARTBEAT_SECONDS)
-                if self._closing and not self._waiting:
-                    return
-                take = min(BATCH, len(self._waiting))
-                self._sending = [self._waiting.popleft() for _ in range(take)]
-            while not self._send(self._sending):
-                with self._wake:
-                    if self.fenced or self._given_up:
-                        return
-                    self._wake.wait(RETRY_SECONDS)
-                    if not self._sending and (self._waiting or self._closing):
-                        break  # what waits is a sign of life as well
-            with self._wake:
-                self._sending = []
+    def _leave(self) -> None:
+        """Say what stays behind."""
+        waiting = len(self._spool)
+        if waiting:
+            first = self._spool.first(NAMED, MOST_BYTES)
+            more = waiting - len(first)
+            rest = f" and {more} more, up to event {self._number}" if more else ""
+            log.warning(
+                "%d events do not reach %s and stay in %s: %s",
+                waiting, self._url, self._unsent, named(first) + rest,
+            )  # fmt: skip
+        self._spool.close()
 
-    def _send(self, batch: Sequence[str]) -> bool:
-        """Whether the batch needs no further try. A number that arrives twice is stored once."""
+    def _main(self) -> None:
+        taken = True
+        while self._go_on(taken):
+            try:
+                taken = self._send(self._next())
+            except OSError as error:
+                log.warning("cannot read %s: %s", self._unsent, error)
+                self._send([])
+                taken = False
+
+    def _next(self) -> list[bytes]:
+        """As many events as a body takes."""
+        with self._wake:
+            return [] if self._given_up else self._spool.first(self._most, MOST_BYTES - 2)
+
+    def _go_on(self, taken: bool) -> bool:
+        """Wait until there is something to send again, to send, or to show that the run lives."""
+        with self._wake:
+            if not taken:
+                if not self.fenced and not self._given_up:
+                    self._wake.wait(RETRY_SECONDS)
+            elif not self._spool and not self._closing:
+                self._wake.wait(HEARTBEAT_SECONDS)
+            done = self._closing and not self._spool
+            return not (done or self.fenced or self._given_up)
+
+    def _send(self, batch: Sequence[bytes]) -> bool:
+        """Whether no time need pass before the next try. A number that arrives twice is stored
+        once."""
         try:
             answer = self._http.post(
                 self._url,
-                content=f"[{','.join(batch)}]",
+                content=b"[" + b",".join(batch) + b"]",
                 headers={"Content-Type": "application/json"},
             )
             if answer.is_success:
-                self.stopping = answer.json()["status"] == "stopping"
-        except (httpx.HTTPError, ValueError) as error:
+                self._hear(answer.json())
+        except (httpx.HTTPError, ValueError, LookupError, TypeError) as error:
             log.info("the control plane did not take a report: %s", error)
             return False
         if answer.status_code in (401, 409):
             self.fenced = True
             log.warning("this attempt no longer counts: %s", answer.text)
-            return False
-        if answer.is_client_error and answer.status_code not in TRY_AGAIN:
-            log.error("the control plane refuses %d reports: %s", len(batch), answer.text)
-            self._keep(batch)
+        elif answer.is_success:
+            self._most = min(2 * self._most, BATCH)
+            self._drop(batch)
+        elif answer.is_client_error and answer.status_code not in TRY_AGAIN:
+            self._turned_down(batch, answer.text)
             return True
         return answer.is_success
 
-    def _keep(self, events: Sequence[str]) -> None:
-        """Keep on disk what the control plane will not get."""
-        if not events:
-            return
-        log.warning("%d reports do not reach %s: kept in %s", len(events), self._url, self._unsent)
-        self._unsent.parent.mkdir(parents=True, exist_ok=True)
-        with self._unsent.open("a") as file:
-            file.writelines(event + "\n" for event in events)
+    def _hear(self, receipt: Any) -> None:
+        """What the control plane wants of the run."""
+        status, told = receipt["status"], receipt.get("changes")
+        if told is not None:
+            try:
+                self.changes = ChangesSoFar.model_validate(told)
+            except ValidationError as error:  # of a control plane that knows more than this run
+                log.error("the run goes on without changes that it cannot read: %s", error)
+        self.pausing, self.stopping = status == "pausing", status == "stopping"
+
+    def _turned_down(self, batch: Sequence[bytes], why: str) -> None:
+        """Of several events one may be to blame: fewer are sent next, until it is alone."""
+        if len(batch) > 1:
+            self._most = len(batch) // 2
+        elif batch:
+            self._refuse(batch[0], why)
+            self._drop(batch)
+        else:
+            log.error("a heartbeat is refused: %s", why)
+
+    def _drop(self, batch: Sequence[bytes]) -> None:
+        with self._wake:
+            if not self._given_up:
+                self._spool.drop(batch)
+
+    def _refuse(self, line: bytes, why: str) -> None:
+        """Say what the control plane does not take, and keep it."""
+        log.error("%s is refused and kept in %s: %s", named([line]), self._refused, why)
+        try:
+            self._refused.parent.mkdir(parents=True, exist_ok=True)
+            with self._refused.open("ab") as file:
+                file.write(line + b"\n")
+        except OSError as error:
+            log.error("%s takes nothing: %s", self._refused, error)
+
+
+def named(lines: Sequence[bytes]) -> str:
+    """Events in a line of the log."""
+    events = [json.loads(line) for line in lines]
+    return ", ".join(f"event {event['number']} ({event['type']})" for event in events)

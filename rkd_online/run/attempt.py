@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -25,7 +25,7 @@ from rkd_online.run.results import make_report
 from rkd_online.run.roles import Generator
 from rkd_online.run.setup import JobSetup
 from rkd_online.run.setup_record import write_setup
-from rkd_online.run.stopping import Stopping
+from rkd_online.run.steering import NO_ORDERS, Orders, Steering
 from rkd_online.run.stored import KeptInStore, StoredGroups
 from rkd_online.run.trace import TraceFile
 from rkd_online.run.workforce import Workforce
@@ -38,7 +38,8 @@ START: Final = Progress(step=0, next_group=0, open_groups=())
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What an attempt works with. ``resume_from`` is a checkpoint, None for a new start."""
+    """What an attempt works with. ``resume_from`` is a checkpoint, None for a new start. ``orders``
+    are what is asked of it meanwhile; ``applied`` changes are in the spec of ``setup`` already."""
 
     setup: JobSetup
     prompts: PromptStream
@@ -46,6 +47,8 @@ class Attempt:
     folder: RunFolder
     sink: Sink
     resume_from: Path | None
+    orders: Orders = NO_ORDERS
+    applied: int = 0
 
     def log(self, message: str) -> None:
         """Tell whoever watches what is going on."""
@@ -62,7 +65,12 @@ def checked_prompts(setup: JobSetup, resume_from: Path | None, sink: Sink) -> Pr
 
 
 async def run_attempt(attempt: Attempt) -> Report:
-    """Measure the student, train it, measure student and teacher, write the report."""
+    """Measure the student, train it, measure student and teacher, write the report.
+
+    Raises Paused where a pause is asked for: with a step it waits until that is done, a measurement
+    is given up for it, and is made by the next attempt. One that is asked for when the last model
+    is measured comes too late, and the job finishes.
+    """
     spec = attempt.setup.spec
     policy = GeneratorPool(attempt.work.generators)
     scorers = job_scorers(spec.courses, attempt.work.scorers)
@@ -77,19 +85,21 @@ async def run_attempt(attempt: Attempt) -> Report:
     else:
         batches = StoredGroups(attempt.prompts.stored, spec, progress)
     roles = _roles(attempt, batches, evaluator, AdviceSink(spec, earlier, attempt.sink))
+    steering = Steering(spec, progress, earlier, orders=attempt.orders, applied=attempt.applied)
     await _start(attempt, roles)
     if progress.step == 0:
         attempt.log("measuring the student before training")
-        await evaluator.measured("student-before", policy)
-    stopping = Stopping(spec, earlier)
-    if progress.step < stopping.last:
+        await steering.unless_paused(evaluator.measured("student-before", policy, version=0))
+    if progress.step < steering.stopping.last:
         attempt.log(f"training, step {progress.step + 1} of {spec.steps}")
-    await train(roles, spec, progress, stopping)
+    await train(roles, steering, progress)
     attempt.log("measuring the student after training")
     before = evaluator.known("student-before")
-    after = await evaluator.measured("student-after", policy)
-    teacher = await _measured_teacher(attempt, evaluator)
-    return _report(attempt, before, after, teacher)
+    after = await steering.unless_paused(
+        evaluator.measured("student-after", policy, version=steering.done)
+    )
+    teacher = await steering.unless_paused(_measured_teacher(attempt, evaluator))
+    return _report(attempt, steering, before, after, teacher)
 
 
 def _roles(attempt: Attempt, batches: Batches, evaluator: Evaluator, advice: Sink) -> Roles:
@@ -176,13 +186,18 @@ async def _teacher_engine(attempt: Attempt, field: str) -> AsyncIterator[Generat
 
 
 def _report(
-    attempt: Attempt, before: Evaluation, after: Evaluation, teacher: Evaluation | None
+    attempt: Attempt,
+    steering: Steering,
+    before: Evaluation,
+    after: Evaluation,
+    teacher: Evaluation | None,
 ) -> Report:
-    steps = attempt.folder.reports()
+    # A job that was given fewer steps may have gone on from before the last one that it reported.
+    steps = [one for one in attempt.folder.reports() if one.step <= steering.done]
     report = make_report(
-        attempt.setup,
+        replace(attempt.setup, spec=steering.spec),
         steps,
-        named_checkpoints(attempt.folder, steps, attempt.setup.spec.checkpoint),
+        named_checkpoints(attempt.folder, steps, steering.spec.checkpoint),
         before=before,
         after=after,
         teacher=teacher,

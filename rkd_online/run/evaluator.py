@@ -13,6 +13,7 @@ from rkd_online.run.prompts import PromptStream
 from rkd_online.run.records import write_whole
 from rkd_online.run.setup import JobSetup
 from rkd_online.spec.mixture import Course
+from rkd_online.types import WeightVersion
 
 Engine: TypeAlias = AbstractAsyncContextManager[Answers]
 
@@ -58,10 +59,13 @@ class Evaluator:
         """What an earlier ``measured`` kept, in this attempt or one before."""
         return read_evaluation(self._path(name))
 
-    async def measured(self, name: str, answers: Answers) -> Evaluation:
-        """One model's part of the report, on the test split."""
+    async def measured(self, name: str, answers: Answers, *, version: WeightVersion) -> Evaluation:
+        """One model's part of the report, on the test split. What was kept of another ``version``
+        of its weights is of a job that had fewer steps then, and is measured again."""
         if self._path(name).exists():
-            return self.known(name)
+            known = self.known(name)
+            if all(one.weight_version == version for one in known.decodings.values()):
+                return known
         asked = self._spec.evaluation
         found = await self._examination.evaluation(
             name,

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from rkd_online.batching.assemble import assemble
-from rkd_online.run.phases import Phases
 from rkd_online.run.report import StepReporter
 from rkd_online.run.roles import Policy
 from rkd_online.run.stages import StageClock
-from rkd_online.run.stopping import Stopping
+from rkd_online.run.steering import Steering
 from rkd_online.spec.job import JobSpec
 from rkd_online.types import (
     PhasePlace,
@@ -35,6 +34,10 @@ class Batches(Protocol):
     def sample_with(self, version: WeightVersion, *, teacher: bool) -> None:
         """The generators have ``version`` now; ``teacher`` says whether a step to come needs the
         teacher's log-probs."""
+        ...
+
+    def change(self, spec: JobSpec) -> None:
+        """Go on for as many steps as a changed job has."""
         ...
 
     def drop_flat(self, most: int) -> None:
@@ -95,19 +98,23 @@ class Roles:
     reporter: StepReporter
 
 
-async def train(roles: Roles, spec: JobSpec, progress: Progress, stopping: Stopping) -> None:
+async def train(roles: Roles, steering: Steering, progress: Progress) -> None:
     """Run the steps after ``progress.step``. The next version's groups are asked for as soon as the
-    generators have it, before the step is recorded; a checkpoint's time belongs to the step after
-    it. A run that was killed after its early stop has no step left."""
+    generators have it, before the step is recorded; what is done between two steps, a checkpoint
+    too, is time of the step after it. A run that was killed after its early stop has no step left.
+
+    Raises Paused where a pause is asked for, behind a checkpoint of the step that was under way.
+    """
+    stopping, phases, batches = steering.stopping, steering.phases, roles.batches
     if stopping.stop is not None:
         roles.reporter.event("early_stop", stopping.stop.event())
         return
-    batches = roles.batches
-    phases = Phases(spec, progress.phase)
     await roles.reporter.start()
-    batches.sample_with(progress.step, teacher=phases.needs_teacher(progress.step + 1))
-    clock = StageClock()
     try:
+        await steering.look(progress.step, roles)
+        steering.pause()
+        batches.sample_with(progress.step, teacher=phases.needs_teacher(progress.step + 1))
+        clock = StageClock()
         for step in stopping.steps(progress.step):
             plan = phases.plan(step)
             batches.drop_flat(plan.flat_groups)
@@ -116,11 +123,11 @@ async def train(roles: Roles, spec: JobSpec, progress: Progress, stopping: Stopp
                 batch = assemble(
                     groups,
                     step=step,
-                    temperature=spec.rollout.temperature,
+                    temperature=steering.spec.rollout.temperature,
                     algorithm=plan.algorithm,
                     turn=plan.turn,
-                    correct_at=spec.correct_at,
-                    truncated=spec.rollout.truncated,
+                    correct_at=steering.spec.correct_at,
+                    truncated=steering.spec.rollout.truncated,
                 )
             with clock.stage("update"):
                 update = await roles.learner.update(batch)
@@ -129,7 +136,7 @@ async def train(roles: Roles, spec: JobSpec, progress: Progress, stopping: Stopp
             with clock.stage("swap"):
                 probe = await roles.publisher.swap(weights)
             metrics = update.metrics | plan.metrics() | {"weights/probe_difference": probe}
-            if spec.evaluation.every and step % spec.evaluation.every == 0:
+            if steering.validates(step):
                 with clock.stage("evaluate"):
                     metrics |= await roles.validation.validate()
             batches.sample_with(step, teacher=phases.needs_teacher(step + 1))
@@ -137,14 +144,16 @@ async def train(roles: Roles, spec: JobSpec, progress: Progress, stopping: Stopp
                 await asyncio.to_thread(roles.records.rollouts, groups, batch, update)
             metrics |= batches.take_dropped()
             report = await roles.reporter.step(step, groups, metrics, clock)
+            clock = StageClock()
+            await steering.look(step, roles)
             if stop := stopping.done(report):
                 roles.reporter.event("early_stop", stop.event())
-            elif step < spec.steps and (switch := phases.done(step, report.metrics)):
+            elif step < stopping.last and (switch := phases.done(step, report.metrics)):
                 roles.reporter.event("phase", switch.event())
-            clock = StageClock()
-            if step % spec.checkpoint.every == 0 or step == stopping.last:
+            if steering.saves(step):
                 with clock.stage("checkpoint"):
                     await roles.checkpoints.save(batches.progress(phases.place))
+            steering.pause()
         await batches.give_up()
     finally:
         await batches.close()

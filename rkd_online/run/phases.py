@@ -4,6 +4,7 @@ The place in the phases is a function of the values that each step reported: a r
 has them from its checkpoint, takes the turns that the first one took.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from rkd_online.spec.algorithm import Algorithm, is_reward_driven, needs_teacher
@@ -15,8 +16,8 @@ from rkd_online.types import PhasePlace, Turn
 
 @dataclass(frozen=True, slots=True)
 class StepPlan:
-    """What one step learns by. ``moving`` are the values of its annealed coefficients,
-    ``flat_groups`` how many groups without signal may be dropped for it."""
+    """What one step learns by. ``moving`` are the values of its coefficients that are annealed or
+    were changed, ``flat_groups`` how many groups without signal may be dropped for it."""
 
     turn: Turn
     algorithm: Algorithm
@@ -57,6 +58,15 @@ class Phases:
         self._phases = spec.phases_in_turn
         self._rollout = spec.rollout
         self._place = place
+        self._shown: tuple[str, ...] = ()
+
+    def show(self, coefficients: Iterable[str]) -> None:
+        """Report these too, in the steps whose algorithm has them."""
+        self._shown = tuple(coefficients)
+
+    def change(self, spec: JobSpec) -> None:
+        """Go on by the algorithms of a changed job, whose phases are the same ones."""
+        self._phases = spec.phases_in_turn
 
     @property
     def place(self) -> PhasePlace:
@@ -78,7 +88,8 @@ class Phases:
         """What step ``step``, the next to be done, learns by."""
         turn = Turn(self._place.index, step - self._place.first_step)
         algorithm = self._phase.algorithm_after(turn.done)
-        moving = {name: getattr(algorithm, name) for name in self._phase.anneal}
+        names = (*self._phase.anneal, *self._shown)
+        moving = {name: getattr(algorithm, name) for name in names if hasattr(algorithm, name)}
         return StepPlan(turn, algorithm, moving, self._flat_groups(algorithm))
 
     def done(self, step: int, metrics: dict[str, float]) -> PhaseSwitch | None:

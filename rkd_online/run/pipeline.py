@@ -18,6 +18,7 @@ from rkd_online.run.pools import Judge, Sampler
 from rkd_online.run.stages import StageClock
 from rkd_online.spec.job import JobSpec
 from rkd_online.types import (
+    FIRST_PHASE,
     PhasePlace,
     Progress,
     Rollout,
@@ -43,6 +44,10 @@ class Prompts(Protocol):
         """Group ``group_id``, the same whenever it is asked for."""
         ...
 
+    def follow(self, spec: JobSpec, progress: Progress) -> None:
+        """What a changed job samples, from here on."""
+        ...
+
 
 class Pipeline:
     """Keeps generators and scorers at work and hands out the batches of the steps in turn."""
@@ -63,6 +68,7 @@ class Pipeline:
         self._learned = progress.step
         self._version: WeightVersion = progress.step
         self._teacher = True
+        self._begun = False
         self._flat_room = 0
         """How many more groups without signal may be dropped for this step."""
         self._again = list(progress.open_groups)
@@ -85,7 +91,16 @@ class Pipeline:
         the ``teacher`` these groups get rewards alone."""
         self._version = version
         self._teacher = teacher
+        self._begun = True
         self._admit()
+
+    def change(self, spec: JobSpec) -> None:
+        """Go on for as many steps as a changed job has; groups of steps that it no longer has may
+        stand in for those of an earlier one."""
+        self._steps = spec.steps
+        self._prompts.follow(spec, self.progress(FIRST_PHASE))
+        if self._begun:
+            self._admit()
 
     async def batch(self, step: int, clock: StageClock) -> list[ScoredGroup]:
         """The groups of step ``step`` in the order of their ids: of those that are scored and fresh

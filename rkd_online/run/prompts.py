@@ -8,11 +8,12 @@ from rkd_online.errors import SpecError, TaskError
 from rkd_online.generation.requests import training_request
 from rkd_online.models.tokenizer import load_tokenizer
 from rkd_online.run.setup import JobSetup
+from rkd_online.spec.job import JobSpec
 from rkd_online.spec.training import StoreSource
 from rkd_online.tasks.base import Message
 from rkd_online.tasks.build import build_task
 from rkd_online.tasks.mixture import part_sizes
-from rkd_online.tasks.order import first_prompts, job_order
+from rkd_online.tasks.order import Order, first_prompts, job_order
 from rkd_online.tasks.prompts import PromptRenderer
 from rkd_online.types import Progress, PromptItem, SamplingRequest, Split
 
@@ -27,12 +28,7 @@ class PromptStream:
         spec = setup.spec
         self._spec = spec
         self._task = build_task(spec.task)
-        self._order = job_order(
-            spec.parts,
-            part_sizes(self._task, "train"),
-            seed=spec.seed,
-            groups=spec.steps * spec.rollout.prompts_per_step,
-        )
+        self._order = self._ordered()
         self._context = setup.context_length
         self._renderer = PromptRenderer(
             load_tokenizer(setup.policy),
@@ -59,6 +55,18 @@ class PromptStream:
         """Group ``group_id`` of the job, which counts from 0."""
         prompt = self._item("train", self._order.take(group_id, 1)[0])
         return training_request(group_id, prompt, seed=self._spec.seed, rollout=self._spec.rollout)
+
+    def follow(self, spec: JobSpec, progress: Progress) -> None:
+        """Ask from now on what a changed job asks, with the stages of a curriculum where its steps
+        have them. What it asks in more than before is checked now: it waits for that.
+
+        Raises TaskError, as ``check`` does.
+        """
+        before, self._spec = self._spec, spec
+        self._order = self._ordered()
+        more_steps = spec.steps > before.steps
+        if more_steps or (spec.evaluation.every and not before.evaluation.every):
+            self.check(progress)
 
     def check(self, progress: Progress) -> int:
         """Render every prompt that is still to come if no group is dropped; returns their number.
@@ -88,6 +96,15 @@ class PromptStream:
         """The first ``count`` prompts of a split, or all of it where it is smaller; of a mixture
         each part's first ones, by its weight."""
         return [self._item(split, index) for index in self._first(split, count)]
+
+    def _ordered(self) -> Order:
+        spec = self._spec
+        return job_order(
+            spec.parts,
+            part_sizes(self._task, "train"),
+            seed=spec.seed,
+            groups=spec.steps * spec.rollout.prompts_per_step,
+        )
 
     def _training(self, progress: Progress) -> set[int]:
         """The training prompts that are still to come."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from rkd_online.metrics.busy import WorkLog
+from rkd_online.spec.job import JobSpec
 from rkd_online.types import (
     Logprobs,
     Progress,
@@ -66,6 +67,11 @@ class Policy(Protocol):
 
     async def update(self, batch: TrainingBatch) -> UpdateResult:
         """One step on a batch. Weights change only if every loss and gradient is finite."""
+        ...
+
+    async def change(self, spec: JobSpec) -> None:
+        """Update by the algorithms, the learning rate and the steps of a changed job from now on.
+        The model and all else stays."""
         ...
 
     async def publish(self) -> PublishedWeights:

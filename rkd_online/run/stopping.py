@@ -30,7 +30,7 @@ class Stopping:
     def __init__(self, spec: JobSpec, earlier: Iterable[StepReport] = ()) -> None:
         """``earlier`` are the reports of the steps that are done."""
         self._rule = spec.early_stop
-        self._steps = spec.steps
+        self._last = spec.steps
         self._values: tuple[float, ...] = ()
         self.stop: Stop | None = None
         for report in earlier:
@@ -38,8 +38,13 @@ class Stopping:
 
     @property
     def last(self) -> int:
-        """The job's last step, unless it is to end before."""
-        return self._steps if self.stop is None else self.stop.step
+        """The job's last step, unless it is to end before; where ``steps`` was set to fewer than it
+        had done, the last that it did."""
+        return self._last if self.stop is None else self.stop.step
+
+    def change(self, spec: JobSpec, done: int) -> None:
+        """A changed job ends after its steps, or with the ``done`` ones."""
+        self._last = max(spec.steps, done)
 
     def steps(self, done: int) -> Iterator[int]:
         """The steps after the first ``done``, until one of them was the last."""
@@ -49,6 +54,7 @@ class Stopping:
 
     def done(self, report: StepReport) -> Stop | None:
         """Learn what a step reported; the stop, where that makes it the job's last."""
+        self._last = max(self._last, report.step)
         if isinstance(self._rule, NeverStop) or self._rule.metric not in report.metrics:
             return None
         self._values = (*self._values, report.metrics[self._rule.metric])

@@ -37,6 +37,9 @@ class StoredGroups:
     def sample_with(self, version: WeightVersion, *, teacher: bool) -> None:
         """The store is what it is, whatever the generators have."""
 
+    def change(self, spec: JobSpec) -> None:
+        """Its order goes on for any number of steps."""
+
     def drop_flat(self, most: int) -> None:
         """There are no other groups to take their places."""
 

@@ -15,6 +15,7 @@ from pydantic import (
 
 from rkd_online.service.schemas.answer import Answer
 from rkd_online.service.state import Status
+from rkd_online.spec.changes import Changes, ChangesSoFar
 from rkd_online.types import StepReport
 
 
@@ -148,6 +149,42 @@ class Warned(Numbered):
     """The warning."""
 
 
+class ChangeTaken(Sent):
+    """The run goes on by changed values."""
+
+    step: PositiveInt
+    """The first step that runs with them; the job's last one where no step is left."""
+    number: PositiveInt
+    """How many changes to the job they hold."""
+    values: Changes
+    """The newest value of everything that was ever changed."""
+
+
+class Changed(Numbered):
+    """A job goes on by other values than before."""
+
+    type: Literal["changed"]
+    """Names this event."""
+    data: ChangeTaken
+    """The changes."""
+
+
+class Pause(Sent):
+    """The run ends, and another one can go on."""
+
+    step: NonNegativeInt
+    """The last step that is done; its checkpoint lies there and was reported."""
+
+
+class Paused(Numbered):
+    """The run ends here, as it was asked to."""
+
+    type: Literal["paused"]
+    """Names this event."""
+    data: Pause
+    """Where it ends."""
+
+
 class Told(Numbered):
     """A line for people. ``failed`` ends the job: another run would meet the same error. ``lost``
     is why this run is about to end, where another one may get further."""
@@ -159,7 +196,15 @@ class Told(Numbered):
 
 
 RunEvent = Annotated[
-    Noted | StepDone | CheckpointWritten | PhaseBegun | StoppedEarly | Warned | Told,
+    Noted
+    | StepDone
+    | CheckpointWritten
+    | PhaseBegun
+    | StoppedEarly
+    | Warned
+    | Changed
+    | Paused
+    | Told,
     Field(discriminator="type"),
 ]
 RunEvents = Annotated[list[RunEvent], Field(max_length=1000)]
@@ -171,4 +216,7 @@ class Receipt(Answer):
     accepted: int
     """Events that were new."""
     status: Status
-    """The job's status now; ``stopping`` asks the run to end."""
+    """The job's status now; ``stopping`` asks the run to end, ``pausing`` to end behind a
+    checkpoint of the step under way."""
+    changes: ChangesSoFar | None = None
+    """All changes that were made to the job; the run takes them with its next step."""

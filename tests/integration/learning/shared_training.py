@@ -43,10 +43,15 @@ def main() -> None:
     phase = Phase.model_validate({"algorithm": given["algorithm"]})
     held = settings | {"max_gradient_norm": LARGEST_NORM}
     learner = make(model, ranks, phase, held, precision)
-    found = [learner.update(batch(step)) for step in range(1, STEPS)]
+    found = []
+    for step in range(1, STEPS):
+        if step == 2 and given["change"]:
+            changed = OptimizerSpec.model_validate(held | given["change"])
+            learner.change(phases=[phase], optimizer=changed, total_steps=TOTAL_STEPS)
+        found.append(learner.update(batch(step)))
     learner.save(out / "step-000003", Progress(STEPS - 1, 0, ()))
     # The first rank writes; a run goes on when all have answered.
-    ranks.merged("saved")
+    rates = ranks.merged([one.metrics["optimizer/learning_rate"] for one in found])
 
     again = make(model, ranks, phase, settings, precision)
     again.restore(out / "step-000003")
@@ -62,6 +67,7 @@ def main() -> None:
             "old": [[row.tolist() for row in one.old_logprobs] for one in found],
             "probe": probe.tolist(),
             "refusal": refusal,
+            "rates": rates,
         }
         (out / "found.json").write_text(json.dumps(kept))
 

@@ -48,6 +48,7 @@ def run(
     budget: int = 16_384,
     precision: str = "float32",
     algorithm: dict[str, Any] | None = None,
+    change: dict[str, float] | None = None,
     **optimizer: Any,
 ) -> Run:
     with socket.socket() as free:
@@ -62,6 +63,7 @@ def run(
         "meeting_point": meeting_point,
         "precision": precision,
         "algorithm": algorithm or {"type": "rlad"},
+        "change": change or {},
         "optimizer": {"micro_batch_tokens": budget, "minibatches": 2} | optimizer,
     }
     processes = [
@@ -111,6 +113,23 @@ def test_two_ranks_learn_by_other_methods_what_one_learns(tmp_path: Path, name: 
     settings: dict[str, Any] = {"algorithm": METHODS[name], "minibatches": 1}
     one = run(model, "alone", ranks=1, **settings)
     assert_equal(run(model, "two", ranks=2, budget=16, **settings), one)
+
+
+def test_a_change_of_the_learning_rate_reaches_both_ranks(tmp_path: Path) -> None:
+    """After the first of three steps. A rank that kept its rate would move its half of every
+    weight by the old one."""
+    model = make_tiny_model(tmp_path / "model", "llama-untied")
+    change = {"learning_rate": 3e-3}
+    one = run(model, "alone", ranks=1, change=change)
+    two = run(model, "two", ranks=2, budget=40, change=change)
+    assert two.found["rates"] == [[3e-4, 3e-3, 3e-3]] * 2
+    assert_equal(two, one)
+    kept = run(model, "kept", ranks=1)
+    moved = [
+        float((one.checkpoint[name] - tensor).abs().max())
+        for name, tensor in kept.checkpoint.items()
+    ]
+    assert max(moved) > 10 * TOLERANCE
 
 
 def test_two_ranks_learn_what_one_learns_of_padded_rows(tmp_path: Path) -> None:

@@ -158,6 +158,25 @@ def test_a_display_of_a_run_that_goes_on_after_its_early_stop_has_no_step_to_wai
     ]
 
 
+def test_changes_are_said_and_move_the_last_step() -> None:
+    progress, out = plain()
+    progress.event("step", step(10))
+    progress.event(
+        "changed", {"step": 11, "number": 2, "values": {"learning_rate": 1e-5, "steps": 80}}
+    )
+    left = progress.left()
+    assert left is not None and left.total_seconds() == 70 * step(10)["timings"]["step"]
+    progress.event("changed", {"step": 10, "number": 3, "values": {"steps": 4}})
+    progress.event("paused", {"step": 10})
+    left = progress.left()
+    assert left is not None and left.total_seconds() == 0
+    assert out.getvalue().splitlines()[1:] == [
+        "step 11: the job goes on with learning_rate 1e-05, steps 80",
+        "step 10: the job goes on with steps 4",
+        "paused after step 10",
+    ]
+
+
 def test_the_last_view_has_no_spinner_and_no_time_left() -> None:
     out = io.StringIO()
     console = Console(file=out, force_terminal=True, width=80, color_system=None)

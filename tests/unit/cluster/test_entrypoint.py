@@ -1,7 +1,22 @@
+"""How an attempt ends, and what it tells the control plane then."""
+
+import asyncio
+import json
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
 import pytest
 
-from rkd_online.cluster.entrypoint import final
+from rkd_online.cluster import entrypoint
+from rkd_online.cluster.entrypoint import EXIT_FENCED, EXIT_PAUSED, final
 from rkd_online.errors import ClusterError, ModelError, TooLargeError, WeightSyncError
+from rkd_online.run import steering
+from rkd_online.run.records import RunFolder
+from rkd_online.run.steering import Paused
+from rkd_online.spec.job import JobSpec
+from rkd_online.spec.load import parse_spec
+from tests.unit.spec.job import job
 
 
 @pytest.mark.parametrize(
@@ -18,3 +33,113 @@ def test_what_another_attempt_would_meet_again_is_final(
     error: Exception, first: bool, second: bool
 ) -> None:
     assert (final(error, attempt=1), final(error, attempt=2)) == (first, second)
+
+
+class Control:
+    """A sink that keeps what it is told."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        self.fenced = self.stopping = self.pausing = False
+        self.changes = None
+        self.events: list[tuple[str, dict[str, object]]] = []
+        self.closed = False
+
+    def event(self, type: str, data: dict[str, object]) -> None:
+        assert not self.closed
+        self.events.append((type, data))
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def supervised(
+    monkeypatch: pytest.MonkeyPatch, run: Callable[[Control], Coroutine[Any, Any, Any]]
+) -> tuple[int, Control]:
+    """The exit code of an attempt that runs like this, and what the control plane was told."""
+    control = Control()
+    monkeypatch.setenv("RKD_CONTROL_URL", "http://plane")
+    monkeypatch.setenv("RKD_ATTEMPT_TOKEN", "secret")
+    monkeypatch.setattr(entrypoint, "WATCH_SECONDS", 0.01)
+    monkeypatch.setattr(entrypoint, "ControlPlaneSink", lambda *_, **__: control)
+    monkeypatch.setattr(entrypoint, "_run", lambda folder, number, control: run(control))
+    code = asyncio.run(entrypoint._supervise(RunFolder(Path("runs/job")), 1))
+    assert control.closed
+    return code, control
+
+
+def test_a_run_that_paused_says_where_and_exits_with_a_code_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def run(control: Control) -> None:
+        control.event("checkpoint", {"step": 4})
+        raise Paused(4)
+
+    code, control = supervised(monkeypatch, run)
+    assert code == EXIT_PAUSED == 76
+    assert control.events == [("checkpoint", {"step": 4}), ("paused", {"step": 4})]
+
+
+def test_a_run_that_is_called_off_while_it_pauses_does_not_pause(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def run(control: Control) -> None:
+        control.pausing = control.stopping = True
+        await asyncio.sleep(60)
+
+    code, control = supervised(monkeypatch, run)
+    assert (code, control.events) == (EXIT_FENCED, [])
+
+
+class Cluster:
+    """What an attempt needs of a cluster, until its actors start."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        self.control = Control()
+        self.ended: list[str] = []
+        self.folder = RunFolder(tmp_path)
+        self.folder.write_spec(parse_spec(job()))
+        monkeypatch.setattr(steering, "WATCH_SECONDS", 0.01)
+        monkeypatch.setattr("rkd_online.cluster.entrypoint.ray.init", lambda **_: None)
+        monkeypatch.setattr(entrypoint, "hire", self.hire)
+        monkeypatch.setattr(entrypoint, "_prepared", lambda *_: (None, None))
+
+    async def hire(self, job: str, spec: JobSpec) -> "Cluster":
+        return self
+
+    async def start(self, setup: object) -> None:
+        self.control.pausing = True
+        try:
+            await asyncio.sleep(0.3)
+        finally:
+            self.ended.append("start")
+        raise ClusterError("the start went on")
+
+
+def checkpoint(folder: Path, step: int) -> Path:
+    folder.mkdir()
+    manifest = {
+        "format": 3, "step": step, "next_group": 0, "open_groups": [],
+        "phase": {"index": 0, "first_step": 1, "values": []},
+    }  # fmt: skip
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder
+
+
+def test_a_run_that_goes_on_pauses_while_it_starts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    cluster = Cluster(monkeypatch, tmp_path)
+    monkeypatch.setenv("RKD_RESUME_FROM", str(checkpoint(tmp_path / "step-000007", 7)))
+    with pytest.raises(Paused) as pause:
+        asyncio.run(entrypoint._run(cluster.folder, 2, cluster.control))  # type: ignore[arg-type]
+    assert pause.value.step == 7
+    assert cluster.ended == ["start"]
+
+
+def test_a_run_without_a_checkpoint_goes_on_with_its_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    cluster = Cluster(monkeypatch, tmp_path)
+    monkeypatch.delenv("RKD_RESUME_FROM", raising=False)
+    with pytest.raises(ClusterError, match="the start went on"):
+        asyncio.run(entrypoint._run(cluster.folder, 1, cluster.control))  # type: ignore[arg-type]

@@ -111,7 +111,7 @@ def evaluator_of(data: dict[str, Any], speaker: Speaker, tmp_path: Path) -> Eval
 def test_a_model_is_asked_test_prompts_by_every_decoding(
     evaluator: Evaluator, speaker: Speaker
 ) -> None:
-    found = asyncio.run(evaluator.measured("student-before", speaker))
+    found = asyncio.run(evaluator.measured("student-before", speaker, version=0))
     asked = [(one.prompt.split, one.temperature, len(one.seeds)) for one in speaker.asked]
     assert asked == [("test", 0.6, 4)] * 6 + [("test", 0.0, 1)] * 6
     assert list(found.decodings) == ["papers", "greedy"]
@@ -122,7 +122,9 @@ def test_a_model_is_asked_test_prompts_by_every_decoding(
 def test_answers_are_read_as_text_with_the_jobs_extractor(
     evaluator: Evaluator, speaker: Speaker
 ) -> None:
-    found = asyncio.run(evaluator.measured("student-before", speaker)).decodings["papers"]
+    found = asyncio.run(evaluator.measured("student-before", speaker, version=0)).decodings[
+        "papers"
+    ]
     assert found.tally.answered == (2,) * 6
     # "<answer>5</answer>" and "<answer>5  </answer>" differ by a space after evening out.
     assert found.tally.solutions == ((1, 1),) * 6
@@ -132,12 +134,27 @@ def test_answers_are_read_as_text_with_the_jobs_extractor(
 def test_what_was_measured_is_kept_and_not_measured_again(
     evaluator: Evaluator, speaker: Speaker
 ) -> None:
-    first = asyncio.run(evaluator.measured("teacher", speaker))
+    first = asyncio.run(evaluator.measured("teacher", speaker, version=0))
     asked = len(speaker.asked)
     assert (
-        asyncio.run(evaluator.measured("teacher", speaker)) == evaluator.known("teacher") == first
+        asyncio.run(evaluator.measured("teacher", speaker, version=0))
+        == evaluator.known("teacher")
+        == first
     )
     assert len(speaker.asked) == asked
+
+
+def test_what_was_measured_of_other_weights_is_measured_again(
+    evaluator: Evaluator, speaker: Speaker
+) -> None:
+    """A job that was given more steps after its student had been measured."""
+    speaker.version = 40
+    asyncio.run(evaluator.measured("student-after", speaker, version=40))
+    speaker.version = 60
+    found = asyncio.run(evaluator.measured("student-after", speaker, version=60))
+    assert len(speaker.asked) == 2 * 12
+    assert {one.weight_version for one in found.decodings.values()} == {60}
+    assert evaluator.known("student-after") == found
 
 
 def test_what_another_version_kept_is_named(evaluator: Evaluator, tmp_path: Path) -> None:
@@ -188,7 +205,7 @@ def mixed_spec() -> dict[str, Any]:
 
 def test_parts_are_measured_by_name_beside_the_whole(speaker: Speaker, tmp_path: Path) -> None:
     evaluator = evaluator_of(mixed_spec(), speaker, tmp_path)
-    found = asyncio.run(evaluator.measured("student-before", speaker))
+    found = asyncio.run(evaluator.measured("student-before", speaker, version=0))
     assert found.tasks == ("short", "short", "long") * 2
     assert found.asked.task == "short + long"
     assert found.asked.extractors == {"short": "answer_tag", "long": "last_line"}
@@ -227,7 +244,7 @@ def test_each_teacher_answers_the_prompts_of_its_own_parts(tmp_path: Path) -> No
         asked = speakers[name].asked
         assert {one.prompt.task for one in asked} == {name}
         assert len(asked) == 2 * count  # by two decodings
-    student = asyncio.run(evaluator.measured("student-before", Speaker()))
+    student = asyncio.run(evaluator.measured("student-before", Speaker(), version=0))
     assert found.prompts == student.prompts
     assert found.decodings["papers"].tally == student.decodings["papers"].tally
     assert asyncio.run(evaluator.measured_in_turn("teacher", engines)) == found

@@ -4,6 +4,7 @@ from typing import Any
 
 from rkd_online.run.phases import Phases, PhaseSwitch
 from rkd_online.spec.algorithm import Algorithm, Grpo, Kdrl, Opd, Rlad
+from rkd_online.spec.changes import Changes, changed_spec
 from rkd_online.spec.job import JobSpec
 from rkd_online.types import FIRST_PHASE, PhasePlace, Turn
 from tests.unit.spec.job import job
@@ -146,3 +147,31 @@ def test_groups_without_signal_are_dropped_where_the_algorithm_learns_nothing_fr
     assert phases.plan(1).flat_groups == 0
     run(phases, 1, [0.0] * 2)
     assert (phases.plan(3).algorithm, phases.plan(3).flat_groups) == (Rlad(), 12)
+
+
+def test_a_changed_job_goes_on_in_its_phase_by_the_changed_algorithm() -> None:
+    phases = Phases(OPD_GRPO, FIRST_PHASE)
+    run(phases, 1, [0.0])
+    phases.change(changed_spec(OPD_GRPO, Changes(clip_low=0.125)))
+    phases.show(["clip_low"])
+    plans = []
+    for step in (2, 3):
+        plans.append(phases.plan(step))
+        phases.done(step, {})
+    assert [(one.algorithm, one.turn) for one in plans] == [
+        (Opd(clip_low=0.125), Turn(0, 1)),
+        (Grpo(clip_low=0.125), Turn(1, 0)),
+    ]
+    assert plans[1].metrics() == {"phase/index": 1.0, "phase/clip_low": 0.125}
+
+
+def test_a_changed_coefficient_is_reported_where_the_algorithm_has_it() -> None:
+    spec = phased(
+        {"algorithm": {"type": "opd"}, "until": {"type": "step", "step": 1}},
+        {"algorithm": {"type": "rlad", "alpha": 0.25}},
+    )
+    phases = Phases(spec, FIRST_PHASE)
+    phases.show(["alpha"])
+    assert phases.plan(1).metrics() == {"phase/index": 0.0}
+    phases.done(1, {})
+    assert phases.plan(2).metrics() == {"phase/index": 1.0, "phase/alpha": 0.25}

@@ -49,6 +49,8 @@ class Workers:
 
     asked: list[int] = field(default_factory=list)
     aborted: list[int] = field(default_factory=list)
+    followed: list[tuple[int, int]] = field(default_factory=list)
+    """Steps of a changed job, and the first group that was not asked for when it was."""
     scored: list[int] = field(default_factory=list)
     rewarded: list[int] = field(default_factory=list)
     rewards: dict[int, tuple[float, float]] = field(default_factory=dict)
@@ -60,6 +62,9 @@ class Workers:
     def request(self, group_id: int) -> SamplingRequest:
         prompt = PromptItem(f"p{group_id}", "train", group_id, token_ids([1]), "", "t", "d")
         return SamplingRequest(group_id, prompt, (0, 1), 1.0, 1.0, 4)
+
+    def follow(self, spec: JobSpec, progress: Progress) -> None:
+        self.followed.append((spec.steps, progress.next_group))
 
     async def sample(self, requests: Sequence[SamplingRequest]) -> AsyncIterator[RolloutGroup]:
         futures = []
@@ -469,5 +474,60 @@ def test_where_no_step_to_come_needs_the_teacher_groups_get_rewards_alone() -> N
         assert await ids(pipeline, 2) == [2, 3]
         assert (workers.scored, workers.rewarded) == ([0, 1, 2, 3], [4, 5])
         await pipeline.close()
+
+    asyncio.run(run())
+
+
+def test_more_steps_are_asked_for_as_soon_as_there_are_any() -> None:
+    async def run() -> None:
+        workers = Workers()
+        pipeline = Pipeline(workers, workers, workers, job(0), Progress(3, 6, ()))
+        more = job(0).model_copy(update={"steps": 5})
+        pipeline.sample_with(3, teacher=True)
+        await settled()
+        await workers.end(6, 7, version=3)
+        assert await ids(pipeline, 4) == [6, 7]
+        pipeline.sample_with(4, teacher=False)
+        await settled()
+        assert workers.asked == [6, 7]
+        pipeline.change(more)
+        await settled()
+        assert workers.asked == [6, 7, 8, 9]
+        assert workers.followed == [(5, 8)]
+        await workers.end(8, 9, version=4)
+        assert await ids(pipeline, 5) == [8, 9]
+        assert (workers.scored, workers.rewarded) == ([6, 7], [8, 9])
+
+    asyncio.run(run())
+
+
+def test_a_job_that_is_changed_before_its_first_step_asks_for_nothing_yet() -> None:
+    async def run() -> None:
+        workers = Workers()
+        pipeline = Pipeline(workers, workers, workers, job(0), START)
+        pipeline.change(job(0).model_copy(update={"steps": 9}))
+        await settled()
+        assert workers.asked == []
+
+    asyncio.run(run())
+
+
+def test_groups_of_steps_that_a_job_no_longer_has_stand_in_for_earlier_ones() -> None:
+    async def run() -> None:
+        workers = Workers()
+        pipeline = Pipeline(workers, workers, workers, job(2), START)
+        pipeline.sample_with(0, teacher=True)
+        await settled()
+        assert workers.asked == [0, 1, 2, 3, 4, 5]
+        await workers.end(0, 1)
+        assert await ids(pipeline, 1) == [0, 1]
+        pipeline.change(job(2).model_copy(update={"steps": 2}))
+        pipeline.sample_with(1, teacher=True)
+        await workers.end(5, 4)
+        assert await ids(pipeline, 2) == [4, 5]
+        assert workers.asked == [0, 1, 2, 3, 4, 5]
+        assert pipeline.progress(FIRST_PHASE) == Progress(2, 6, (2, 3))
+        await pipeline.give_up()
+        assert workers.aborted == [2, 3]
 
     asyncio.run(run())

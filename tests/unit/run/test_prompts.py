@@ -14,6 +14,7 @@ from rkd_online.errors import TaskError
 from rkd_online.run.prompts import PromptStream
 from rkd_online.run.setup import JobSetup
 from rkd_online.spec import JobSpec
+from rkd_online.spec.training import OptimizerSpec
 from rkd_online.tasks.base import Message, Problem
 from rkd_online.types import Progress, SamplingRequest, Split, token_ids
 from rkd_online.zoo import zoo_path
@@ -146,3 +147,51 @@ def test_what_is_measured_is_neither_trained_nor_tuned_on(
     else:
         with pytest.raises(TaskError, match=message):
             stream.check(START)
+
+
+def changed(setup: JobSetup, **fields: object) -> JobSpec:
+    return JobSpec.model_validate(setup.spec.model_dump(mode="json") | fields)
+
+
+def test_a_changed_stream_goes_on_as_one_of_the_changed_job(setup: JobSetup) -> None:
+    """With a curriculum: its stages are shares of the steps."""
+    levels = [{"levels": [0, 0]}, {"levels": [1, 1]}]
+    task = {
+        "type": "reasoning_gym", "dataset": "chain_sum", "curriculum": levels,
+        "train_size": 20, "validation_size": 4, "test_size": 4,
+    }  # fmt: skip
+    small = replace(setup, spec=changed(setup, task=task, steps=4), context_length=128)
+    longer = changed(small, steps=8)
+    stream, fresh = PromptStream(small), PromptStream(replace(small, spec=longer))
+    groups = range(16)
+    before = [stream.request(group).prompt.id for group in groups]
+    stream.follow(longer, Progress(1, 2, ()))
+    after = [stream.request(group).prompt.id for group in groups]
+    assert after == [fresh.request(group).prompt.id for group in groups]
+    # The first stage has 4 groups of 8, then 8 of 16.
+    assert after[:4] == before[:4]
+    assert set(after[4:8]) != set(before[4:8])
+
+
+@pytest.mark.parametrize(
+    ("steps", "every", "message"),
+    [
+        (2, 0, r"prompt train/3-\w+ .* test/1-\w+:"),
+        (1, 1, r"prompt validation/1-\w+ .* test/1-\w+:"),
+    ],
+)
+def test_what_a_changed_job_asks_in_more_than_before_is_checked_at_once(
+    setup: JobSetup, monkeypatch: pytest.MonkeyPatch, steps: int, every: int, message: str
+) -> None:
+    """Training problem 3, which is test problem 1, comes in step 2."""
+    monkeypatch.setattr(Repeating, "texts", Repeating.texts | {"test": ["e", "c"]})
+    monkeypatch.setattr("rkd_online.run.prompts.build_task", lambda task: Repeating())
+    asked = {"evaluation": {"prompts": 2, "every": 0}, "seed": 2}
+    small = replace(setup, spec=changed(setup, steps=1, **asked))
+    stream = PromptStream(small)
+    assert stream.check(START) == 2 + 2
+    cheaper = small.spec.model_copy(update={"optimizer": OptimizerSpec(learning_rate=1e-5)})
+    stream.follow(cheaper, START)
+    more = changed(small, steps=steps, evaluation={"prompts": 2, "every": every})
+    with pytest.raises(TaskError, match=message):
+        stream.follow(more, START)

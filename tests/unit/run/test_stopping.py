@@ -75,3 +75,16 @@ def test_a_resumed_job_ends_where_the_first_would_have_and_has_no_step_after_tha
         assert stopping.stop == Stop(4, "reward/mean got no better in 2 values")
     after = Stopping(spec(PLATEAU), done[:4])
     assert (after.last, list(after.steps(4))) == (4, [])
+
+
+def test_a_changed_job_ends_after_its_new_steps_but_not_before_the_ones_that_are_done() -> None:
+    stopping = Stopping(spec({"type": "never"}), reports(REWARD, [0.5] * 4))
+    stopping.change(spec({"type": "never"}, steps=12), 4)
+    assert stopping.last == 12
+    stopping.change(spec({"type": "never"}, steps=3), 5)
+    assert (stopping.last, list(stopping.steps(5))) == (5, [])
+
+
+def test_a_job_that_did_more_steps_than_it_was_then_given_ended_with_the_last_of_them() -> None:
+    stopping = Stopping(spec({"type": "never"}, steps=3), reports(REWARD, [0.5] * 5))
+    assert stopping.last == 5

@@ -62,7 +62,7 @@ async def test_a_lost_runs_own_words_are_the_cause_of_its_loss_and_of_the_jobs_e
         words = f"the learner's actor died in step {attempt}"
         event = {"number": 1, "type": "lost", "data": {"message": words}}
         answer = await plane.send(plane.launcher.launches[-1], event)
-        assert answer.json() == {"accepted": 1, "status": "starting"}
+        assert answer.json() == {"accepted": 1, "status": "starting", "changes": None}
         plane.launcher.end(job_id, attempt, RunState.FAILED, "entrypoint failed with exit code 1")
         await plane.reconcile()
     events = await plane.events(job_id)

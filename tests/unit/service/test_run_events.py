@@ -16,7 +16,7 @@ STEP = {"step": 1, "version": 1, "staleness": 0, "timings": {"update": 0.5}, "me
 CHECKPOINT = {"step": 2, "path": "attempts/1/checkpoints/step-000002", "digest": "abc"}
 
 
-def numbered(number: int, event_type: str, **data: Any) -> dict[str, Any]:
+def numbered(number: int, event_type: str, /, **data: Any) -> dict[str, Any]:
     return {"number": number, "type": event_type, "data": data}
 
 
@@ -30,7 +30,7 @@ async def test_started_makes_the_job_running(plane: Plane) -> None:
 async def test_a_step_becomes_the_jobs_progress(plane: Plane) -> None:
     launch = await plane.running()
     answer = await plane.send(launch, numbered(2, "step", **STEP))
-    assert answer.json() == {"accepted": 1, "status": "running"}
+    assert answer.json() == {"accepted": 1, "status": "running", "changes": None}
     progress = (await plane.job(launch.job_id))["progress"]
     assert progress == {"steps": 4, "at": "2026-03-01T12:00:00Z", "report": STEP}
 
@@ -156,7 +156,7 @@ async def test_warnings_and_an_early_stop_are_kept_and_the_job_goes_on(plane: Pl
     answer = await plane.send(
         launch, numbered(2, "warning", **warning), numbered(3, "early_stop", **stop)
     )
-    assert answer.json() == {"accepted": 2, "status": "running"}
+    assert answer.json() == {"accepted": 2, "status": "running", "changes": None}
     found = (await plane.events(launch.job_id))[-2:]
     assert [(one["type"], one["data"]) for one in found] == [
         ("warning", warning), ("early_stop", stop),
@@ -176,8 +176,16 @@ async def test_a_number_is_stored_once_however_often_it_is_sent(plane: Plane) ->
 async def test_the_last_batch_may_be_sent_again_but_nothing_new_after_it(plane: Plane) -> None:
     launch = await plane.running()
     last = [numbered(2, "finished"), numbered(3, "log", message="bye")]
-    assert (await plane.send(launch, *last)).json() == {"accepted": 2, "status": "succeeded"}
-    assert (await plane.send(launch, *last)).json() == {"accepted": 0, "status": "succeeded"}
+    assert (await plane.send(launch, *last)).json() == {
+        "accepted": 2,
+        "status": "succeeded",
+        "changes": None,
+    }
+    assert (await plane.send(launch, *last)).json() == {
+        "accepted": 0,
+        "status": "succeeded",
+        "changes": None,
+    }
     for late in ([numbered(4, "log", message="late")], []):
         answer = await plane.send(launch, *late)
         assert (answer.status_code, answer.json()["code"]) == (409, "attempt_ended")
@@ -228,7 +236,11 @@ async def test_an_empty_batch_is_a_heartbeat_and_no_event(plane: Plane) -> None:
     before = await plane.events(launch.job_id)
     for _ in range(5):
         plane.clock.pass_by(100)
-        assert (await plane.send(launch)).json() == {"accepted": 0, "status": "running"}
+        assert (await plane.send(launch)).json() == {
+            "accepted": 0,
+            "status": "running",
+            "changes": None,
+        }
         await plane.reconcile()
     assert await plane.events(launch.job_id) == before
 
@@ -256,4 +268,30 @@ async def test_a_run_that_fails_while_it_is_stopped_is_still_cancelled(plane: Pl
     launch = await plane.running()
     await plane.cancel(launch.job_id)
     answer = await plane.send(launch, numbered(2, "failed", message="an actor was killed"))
-    assert answer.json() == {"accepted": 1, "status": "stopping"}
+    assert answer.json() == {"accepted": 1, "status": "stopping", "changes": None}
+
+
+async def test_changes_are_kept_as_they_are_sent(plane: Plane) -> None:
+    launch = await plane.running()
+    changed = {"step": 4, "number": 2, "values": {"learning_rate": 1e-5, "evaluation_every": 0}}
+    assert (await plane.send(launch, numbered(2, "changed", **changed))).json()["accepted"] == 1
+    kept = {one["type"]: one["data"] for one in await plane.events(launch.job_id)}
+    assert kept["changed"] == changed
+
+
+@pytest.mark.parametrize(
+    ("event_type", "data"),
+    [
+        ("changed", {"step": 4, "number": 1, "values": {}}),
+        ("changed", {"step": 4, "number": 1, "values": {"seed": 3}}),
+        ("changed", {"step": 0, "number": 1, "values": {"steps": 3}}),
+        ("paused", {}),
+        ("paused", {"step": -1}),
+    ],
+)
+async def test_a_change_of_nothing_and_a_pause_nowhere_are_refused(
+    plane: Plane, event_type: str, data: dict[str, Any]
+) -> None:
+    launch = await plane.running()
+    answer = await plane.send(launch, numbered(2, event_type, **data))
+    assert answer.status_code == 422
