@@ -5,7 +5,14 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from rkd_online.service.run_events import CheckpointWritten, Receipt, RunEvent, StepDone, Told
+from rkd_online.service.run_events import (
+    CheckpointWritten,
+    Paused,
+    Receipt,
+    RunEvent,
+    StepDone,
+    Told,
+)
 from rkd_online.service.schemas.job import Progress
 from rkd_online.service.state import Status
 from rkd_online.service.store import attempts, events, jobs
@@ -33,7 +40,7 @@ async def accept(
     attempt.heartbeat_at = now
     for event in new.values():
         _take(session, job, attempt, event, now)
-    return Receipt(accepted=len(new), status=job.status)
+    return Receipt(accepted=len(new), status=job.status, changes=job.changes)
 
 
 def _refuse_old(job: JobRow, attempt: AttemptRow) -> None:
@@ -60,6 +67,8 @@ def _take(
         job.tokens += _sampled(job, event)
     elif isinstance(event, CheckpointWritten):
         _accept_checkpoint(job, attempt, event)
+    elif isinstance(event, Paused) and attempt.ended_at is None:
+        _pause(session, job, attempt, now)
     elif event.type == "started" and job.status is Status.STARTING:
         jobs.move(session, job, Status.RUNNING, now)
     elif event.type == "finished" and attempt.ended_at is None:
@@ -67,6 +76,13 @@ def _take(
         jobs.move(session, job, Status.SUCCEEDED, now)
     elif isinstance(event, Told) and event.type == "failed" and attempt.ended_at is None:
         _fail(session, job, attempt, event.data.message, now)
+
+
+def _pause(session: AsyncSession, job: JobRow, attempt: AttemptRow, now: datetime) -> None:
+    """A run that pauses although it is asked to stop leaves the cancel to the reconciler."""
+    if job.status is Status.PAUSING:
+        attempts.end(job, attempt, now)
+        jobs.move(session, job, Status.PAUSED, now)
 
 
 def _sampled(job: JobRow, event: StepDone) -> int:

@@ -1,7 +1,7 @@
 """What callers send: a job with what the service is to know of it, keys, projects."""
 
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 
 from pydantic import (
     AwareDatetime,
@@ -9,12 +9,14 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    model_validator,
 )
 
 from rkd_online.service.access.scope import Scope
 from rkd_online.service.schemas.access import Quota
 from rkd_online.service.schemas.answer import is_none
 from rkd_online.service.schemas.job import Budget
+from rkd_online.spec.changes import Changes
 from rkd_online.spec.job import JobName, JobSpec
 
 MOST_LABELS: Final = 16
@@ -50,6 +52,31 @@ class Request(BaseModel):
     """What a caller sends: unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class JobPatch(Changes):
+    """What is to be different about a job, at least one thing. Changes of its spec hold from the
+    next step on, which the event ``changed`` tells."""
+
+    labels: Labels | None = Field(default=None, exclude_if=is_none)
+    """New labels, in place of all that it has."""
+    priority: Priority | None = Field(default=None, exclude_if=is_none)
+    """New priority."""
+    budget: Budget | None = None
+    """New budget; null takes it away."""
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Self:
+        if not self.model_fields_set:
+            fields = ", ".join(type(self).model_fields)
+            raise ValueError(f"nothing is changed: give at least one of {fields}")
+        return self
+
+    @property
+    def changes(self) -> Changes | None:
+        """The part that the run has to take."""
+        given = self.model_dump(include=set(Changes.model_fields))
+        return Changes.model_validate(given) if given else None
 
 
 class KeyRequest(Request):

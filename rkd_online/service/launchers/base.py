@@ -24,7 +24,8 @@ class LauncherRefused(LauncherError):
 @dataclass(frozen=True, slots=True)
 class Launch:
     """One attempt to start. ``device`` is what its spec asks for; ``resume_from`` is an accepted
-    checkpoint's folder, None at first."""
+    checkpoint's folder, None at first; ``changes`` is how many changes of the job its spec has in
+    it."""
 
     job_id: str
     name: str
@@ -33,6 +34,7 @@ class Launch:
     token: str
     device: str
     resume_from: Path | None
+    changes: int
 
 
 class RunState(StrEnum):

@@ -116,6 +116,7 @@ class RayJobs:
             "RKD_DATA_DIR": str(self._settings.data_dir),
             "RKD_JOB_ID": launch.job_id,
             "RKD_ATTEMPT_TOKEN": launch.token,
+            "RKD_CHANGES": str(launch.changes),
             "RAY_JOB_STOP_WAIT_TIME_S": str(STOP_WAIT_SECONDS),
         }
         if launch.resume_from is not None:

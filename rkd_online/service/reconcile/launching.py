@@ -68,6 +68,7 @@ class Launching:
                 token=self._token_of(job.id, attempt.number),
                 device=job.spec["resources"]["device"],
                 resume_from=folder / job.checkpoint["path"] if job.checkpoint else None,
+                changes=job.changes["number"] if job.changes else 0,
             )
         )
 

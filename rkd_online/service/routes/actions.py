@@ -1,20 +1,24 @@
-"""What can be done with a job: cancel, pause, resume."""
+"""What can be done with a job: cancel, pause, resume, change."""
 
 from fastapi import APIRouter, Response
 
 from rkd_online.service.access.authentication import Submitter
+from rkd_online.service.amending import amend
 from rkd_online.service.reconcile.budgets import spent
 from rkd_online.service.records import job_record
+from rkd_online.service.requests import JobPatch
 from rkd_online.service.routes.access import lock_job
+from rkd_online.service.routes.jobs import ETAG
 from rkd_online.service.schemas.job import JobRecord
 from rkd_online.service.services import Services, ServicesDep
 from rkd_online.service.state import Action
 from rkd_online.service.store import attempts
 from rkd_online.service.web.once import Change, ChangeDep
 from rkd_online.service.web.problems import ApiError, documented
-from rkd_online.service.web.revision import IfMatch, check, tag
+from rkd_online.service.web.revision import IfMatch, check, require, tag
+from rkd_online.service.web.strict_json import StrictRoute
 
-router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"])
+router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"], route_class=StrictRoute)
 
 RESPONSES = {
     200: {"model": JobRecord, "description": "It was so already"},
@@ -61,6 +65,34 @@ async def resume(
 ) -> Response:
     """Queue a paused job again; it goes on from its checkpoint."""
     return await _act(services, change, job_id, Action.RESUME, if_match)
+
+
+@router.patch(
+    "",
+    response_model=JobRecord,
+    responses={200: {"headers": ETAG}, **documented(401, 403, 404, 409, 412, 413, 428, 429)},
+)
+async def change_job(
+    job_id: str,
+    request: JobPatch,
+    caller: Submitter,
+    change: ChangeDep,
+    services: ServicesDep,
+    if_match: IfMatch = None,
+) -> Response:
+    """Change a job that waits or runs. A run takes new values of its spec with its next step and
+    tells so by the event ``changed``."""
+    async with change.transaction() as session:
+        job = await lock_job(session, change.caller, job_id)
+        require(if_match, job.revision, job_id)
+        amend(session, job, request, services.now())
+        told = request.model_dump(mode="json", exclude_unset=True)
+        change.note(session, "job.change", job_id, project=job.project_id, **told)
+        headers = {"ETag": tag(job.revision)}
+        answer = change.answer(200, job_record(services, job), headers)
+    services.bell.ring(job_id)
+    services.reconciler.wake()
+    return answer
 
 
 async def _act(

@@ -33,7 +33,7 @@ async def run_and_stop(settings: Settings, folder: Path) -> None:
     sleeper.write_text(SLEEPER)
     sleeper.chmod(0o700)
     launcher = RayJobs(settings.model_copy(update={"interpreter": str(sleeper)}))
-    launch = Launch("job-1", "quick", 1, folder, "s3cret", "cpu", None)
+    launch = Launch("job-1", "quick", 1, folder, "s3cret", "cpu", None, 0)
     assert (await launcher.status("job-1", 1)).state is RunState.UNKNOWN
     await launcher.start(launch)
     await launcher.start(launch)

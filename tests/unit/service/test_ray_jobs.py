@@ -23,7 +23,7 @@ from rkd_online.service.settings import Settings
 
 pytestmark = pytest.mark.asyncio
 
-LAUNCH = Launch("job-1", "quick", 2, Path("/data dir/runs/job-1"), "s3cret", "cpu", None)
+LAUNCH = Launch("job-1", "quick", 2, Path("/data dir/runs/job-1"), "s3cret", "cpu", None, 0)
 DETAILS = {"type": "SUBMISSION", "status": "RUNNING", "message": "Job is currently running."}
 
 Answer = Callable[[httpx.Request], httpx.Response]
