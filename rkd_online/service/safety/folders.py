@@ -64,8 +64,8 @@ class Folders:
         return real.relative_to(self.runs).parts[0]
 
     def __str__(self) -> str:
-        listed = "".join(f"{root}, " for root in self.roots)
-        return f"allowed are {listed}and files of this project's jobs in {self.runs}"
+        jobs = f"files of this project's jobs in {self.runs}"
+        return f"allowed are {', '.join([*map(str, self.roots), jobs])}"
 
 
 def resolved(path: Path) -> Path | None:

@@ -8,7 +8,7 @@ LONGEST_PATH: Final = 1024
 """Signs of a path."""
 LONGEST_NAME: Final = 255
 """Bytes of one of its parts: the limit of Linux file systems, beyond which they raise."""
-LONGEST_SHOWN: Final = 120
+LONGEST_SHOWN: Final = 240
 """Signs of a path in a message."""
 
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
