@@ -16,6 +16,7 @@ from rkd_online.service.safety.limits import Limits
 from rkd_online.spec.check_task import task_problems
 from rkd_online.spec.load import parse_spec
 from rkd_online.spec.reasoning_gym import UNREPRODUCIBLE
+from rkd_online.tasks.match import mathematical
 from tests.unit.service.safety.places import Places, refused
 from tests.unit.spec.job import job
 
@@ -34,7 +35,7 @@ TEXTS = {
     "simple_integration.symbols", "spell_backward.data_file", "time_intervals.task_types",
     "word_sorting.transformation",
 }  # fmt: skip
-"""Of these ``data_file`` is read as a file. Operators and ``static_font`` are of closed lists, which
+"""``data_file`` is read as a file. Operators and ``static_font`` are of closed lists, which
 the datasets check; ``symbols`` and ``variables`` are read as Python by verifiers that are refused
 anyway; all others stand in problems as they are, or choose among them."""
 
@@ -79,6 +80,15 @@ def evaluates(kind: type) -> bool:
         for call in calls
         if call.args
     )
+
+
+@pytest.mark.parametrize(
+    "answer", ["{0}", "${0}$", r"\boxed{{{0}}}", r"\frac{{{0}}}{{2}}", "1+{0}", "x={0}", "[{0}]"]
+)
+def test_math_verify_runs_no_answer(tmp_path: Path, answer: str) -> None:
+    proof = tmp_path / "proof"
+    mathematical("1", answer.format(f"__import__('pathlib').Path({str(proof)!r}).touch()"))
+    assert not proof.exists()
 
 
 def test_they_are_refused_alone_in_a_mixture_and_in_a_composite(places: Places) -> None:
