@@ -17,7 +17,7 @@ from rkd_online.service.safety.named import (
     hub_models_of,
     paths_of,
 )
-from rkd_online.service.safety.text import shown
+from rkd_online.service.safety.path_text import shown
 from rkd_online.service.safety.tree import tree_problem
 from rkd_online.spec.job import JobSpec
 

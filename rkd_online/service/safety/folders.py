@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, TypeAlias
 
-from rkd_online.service.safety.text import path_text_problem, shown
+from rkd_online.service.safety.path_text import path_text_problem, shown
 
 OwnsJob: TypeAlias = Callable[[str], bool]
 """Whether a job, by its id, is one of the project that asks. False for one that there is not."""

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from pydantic import SecretStr
 from sqlalchemy.engine import make_url
 
-from rkd_online.service.safety.secrets import (
+from rkd_online.service.safety.secret_text import (
     hidden,
     is_secret_name,
     spellings,

@@ -15,7 +15,10 @@ from rkd_online.errors import ModelError
 from rkd_online.models.folder import check_architecture
 from rkd_online.models.load import load_causal_lm, text_config
 from rkd_online.models.tokenizer import load_tokenizer
+from rkd_online.run.prepare import prepare
+from rkd_online.spec.load import parse_spec
 from tests.tiny_models import make_tiny_model
+from tests.unit.spec.job import job
 
 SOURCES = sorted(Path(rkd_online.__file__).parent.rglob("*.py"))
 OF_ONE_CLASS = {"zoo/build.py"}
@@ -64,6 +67,15 @@ def test_an_architecture_of_the_folders_own_is_refused(
         "config.json), which is never run: choose a model that transformers has itself"
     )
     assert not proof.exists()
+
+
+def test_it_is_refused_at_the_start_of_a_run_before_any_worker_has_it(tmp_path: Path) -> None:
+    folder = make_tiny_model(tmp_path / "model")
+    plant(folder, model_type="planted", architectures=["Planted"])
+    changes = {"policy__model": str(folder), "teacher": None, "algorithm": {"type": "grpo"}}
+    spec = parse_spec(job(**changes))
+    with pytest.raises(ModelError, match=r"it needs code that the folder brings along \(auto_map"):
+        prepare(tmp_path / "run", 1, spec, "file")
 
 
 def test_a_tokenizer_of_the_folders_own_is_refused(tmp_path: Path) -> None:

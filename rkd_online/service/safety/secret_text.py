@@ -27,6 +27,7 @@ _QUOTED: Final = (
 )
 
 _API_KEY: Final = re.compile(r"(?P<head>rkd_[A-Za-z0-9]+_)(?P<plain>[A-Za-z0-9_+/=.~-]{8,}|\*\*\*)")
+_SIGN: Final = "[A-Za-z0-9_-]"
 _RULES: Final = (
     # Bounded, since no other end is sure: a log of many addresses must not take for ever.
     re.compile(r"(?P<head>://[^\s:/?#@]{0,256}:)(?P<plain>\S{1,1024})(?=@)"),
@@ -40,8 +41,11 @@ _RULES: Final = (
     _API_KEY,
     re.compile(r"(?P<head>hf_)(?P<plain>[A-Za-z0-9]{16,})"),
     re.compile(r"(?P<head>)(?P<plain>(?:AKIA|ASIA)[A-Z0-9]{12,})"),
-    # A token of an attempt: 32 random bytes, which have no mark of their own.
-    re.compile(r"(?P<head>)(?P<plain>(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-]))"),
+    # A token of an attempt: 32 random bytes, which have no mark of their own, and both cases but
+    # for one in 10^9. Digests and names of functions have one.
+    re.compile(
+        rf"(?P<head>)(?P<plain>(?<!{_SIGN})(?={_SIGN}*[A-Z])(?={_SIGN}*[a-z]){_SIGN}{{43,}})"
+    ),
 )
 """URLs with passwords; headers; values by their names; bearer tokens; keys of this API, of Hugging
 Face and of AWS; tokens of attempts."""
