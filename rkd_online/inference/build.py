@@ -35,6 +35,9 @@ def engine_args(settings: EngineSettings) -> EngineArgs:
     """What vLLM is told of an engine."""
     return EngineArgs(
         model=str(settings.model),
+        trust_remote_code=False,
+        # Left to itself vLLM takes pickles where it finds nothing else.
+        load_format="safetensors",
         skip_tokenizer_init=True,
         generation_config="vllm",
         dtype=settings.precision,

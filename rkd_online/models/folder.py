@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from rkd_online.errors import ModelError
-from rkd_online.spec.model_files import read_model
+from rkd_online.spec.model_files import foreign_code, read_model
 from rkd_online.spec.references import (
     is_hub_reference,
     parse_hub_reference,
@@ -47,6 +47,26 @@ def context_length(folder: Path) -> int:
 def vocabulary_size(folder: Path) -> int:
     """Rows of a model's embedding, padding included."""
     return read_model(folder).vocabulary_size
+
+
+def check_architecture(folder: Path) -> None:
+    """Raise ModelError for a model that only code of its own folder could compute."""
+    if foreign_code(folder):
+        from rkd_online.models.load import text_config
+
+        text_config(folder)
+
+
+def unreadable(doing: str, folder: Path, error: Exception) -> ModelError:
+    """What to say of a folder that transformers refuses. Where it asks for ``trust_remote_code`` it
+    names a switch that nothing here can turn on."""
+    if "trust_remote_code" in str(error):
+        files = ", ".join(foreign_code(folder)) or "its settings"
+        return ModelError(
+            f"cannot {doing} in {folder}: it needs code that the folder brings along (auto_map in "
+            f"{files}), which is never run: choose a model that transformers has itself"
+        )
+    return ModelError(f"cannot {doing} in {folder}: {error}")
 
 
 def _architecture_context(folder: Path) -> int | None:

@@ -10,7 +10,7 @@ from transformers import (
     PreTrainedModel,
 )
 
-from rkd_online.errors import ModelError
+from rkd_online.models.folder import unreadable
 
 
 def load_causal_lm(
@@ -30,7 +30,7 @@ def load_causal_lm(
             local_files_only=True,
         )
     except (OSError, ValueError) as error:
-        raise ModelError(f"cannot load the model in {folder}: {error}") from error
+        raise unreadable("load the model", folder, error) from error
     assert isinstance(model, PreTrainedModel)
     torch.nn.Module.to(model, device)
     torch.nn.Module.eval(model)
@@ -50,6 +50,6 @@ def text_config(folder: Path) -> PreTrainedConfig:
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError) as error:
-        raise ModelError(f"cannot read the configuration in {folder}: {error}") from error
+        raise unreadable("read the configuration", folder, error) from error
     assert isinstance(config, PreTrainedConfig)
     return config.get_text_config()

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 from transformers import PreTrainedTokenizerBase
 
 from rkd_online.errors import ModelError
+from rkd_online.models.folder import unreadable
 from rkd_online.spec.model_files import read_json
 from rkd_online.spec.tokenizer_files import ROLES, map_difference, template_difference
 
@@ -25,7 +26,7 @@ def load_tokenizer(folder: Path) -> Tokenizer:
             folder, local_files_only=True, trust_remote_code=False
         )
     except (OSError, ValueError) as error:
-        raise ModelError(f"cannot load the tokenizer in {folder}: {error}") from error
+        raise unreadable("load the tokenizer", folder, error) from error
     assert isinstance(tokenizer, PreTrainedTokenizerBase)
     return tokenizer
 

@@ -3,7 +3,12 @@
 from pathlib import Path
 
 from rkd_online.errors import SpecError
-from rkd_online.models.folder import context_length, resolve_for_run, vocabulary_size
+from rkd_online.models.folder import (
+    check_architecture,
+    context_length,
+    resolve_for_run,
+    vocabulary_size,
+)
 from rkd_online.models.tokenizer import (
     Tokenizer,
     check_same_tokenizer,
@@ -32,6 +37,8 @@ def prepare(run: Path, attempt: int, spec: JobSpec, transfer: Transfer) -> JobSe
     if any(map(is_hub_reference, references(spec).values())):
         check_models(spec, folders)
     policy, *teachers = models = list(folders.values())
+    for model in models:
+        check_architecture(model)
     tokenizers = [load_tokenizer(model) for model in models]
     for tokenizer in tokenizers[1:]:
         check_same_tokenizer(tokenizers[0], tokenizer, chat=spec.prompt.type == "chat")

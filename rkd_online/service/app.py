@@ -19,8 +19,10 @@ from rkd_online.service.bell import Bell
 from rkd_online.service.clock import Now, utc_now
 from rkd_online.service.drain import Drain
 from rkd_online.service.launchers.base import Launcher
+from rkd_online.service.launchers.quiet import QuietLauncher
 from rkd_online.service.launchers.ray_jobs import RayJobs
 from rkd_online.service.launchers.watched import WatchedRoom
+from rkd_online.service.naming import NameChecker
 from rkd_online.service.reconcile.reconciler import Reconciler
 from rkd_online.service.routes import (
     actions,
@@ -34,6 +36,8 @@ from rkd_online.service.routes import (
     results,
     whoami,
 )
+from rkd_online.service.safety.limits import limits_of
+from rkd_online.service.safety.redaction import redactor_of
 from rkd_online.service.services import Services
 from rkd_online.service.settings import Settings
 from rkd_online.service.store import schema
@@ -89,7 +93,11 @@ def _services(settings: Settings, launcher: Launcher, now: Now) -> Services:
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     pepper = read_pepper(settings.data_dir / PEPPER, settings.key_pepper.get_secret_value())
     database, bell, digests = Database(settings.database), Bell(), Digests(pepper)
-    reconciler = Reconciler(settings, database, launcher, bell, digests.token, now)
+    names = NameChecker(limits_of(settings, shared=not settings.loopback), database)
+    redactor = redactor_of(settings)
+    reconciler = Reconciler(
+        settings, database, QuietLauncher(launcher, redactor), bell, names, digests.token, now
+    )
     limits = Limits(settings.requests_per_minute)
     return Services(
         settings=settings,
@@ -101,6 +109,8 @@ def _services(settings: Settings, launcher: Launcher, now: Now) -> Services:
         drain=Drain(),
         digests=digests,
         limits=limits,
+        names=names,
+        redactor=redactor,
         now=now,
     )
 

@@ -1,7 +1,6 @@
 """``rkd serve``: the API, and a local Ray beside it where asked for."""
 
 import asyncio
-import ipaddress
 import logging
 import signal
 import socket
@@ -16,6 +15,7 @@ from rkd_online.errors import ServiceError
 from rkd_online.locks import exclusive
 from rkd_online.service.app import create_app
 from rkd_online.service.local_ray import LocalRay
+from rkd_online.service.safety.redaction import install, redactor_of
 from rkd_online.service.settings import Settings
 from rkd_online.service.store.engine import sqlite_file
 
@@ -53,13 +53,7 @@ def serve(
 
 def refuse_open(settings: Settings) -> None:
     """Raise ServiceError where other machines could reach an API without keys."""
-    if settings.auth == "keys":
-        return
-    try:
-        loopback = settings.host == "localhost" or ipaddress.ip_address(settings.host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
+    if settings.auth == "off" and not settings.loopback:
         raise ServiceError(
             f"host {settings.host!r} can be reached from other machines, and RKD_AUTH is off: "
             "leave RKD_AUTH at keys, or use 127.0.0.1"
@@ -70,6 +64,8 @@ def _run(settings: Settings, listener: socket.socket, announce: Callable[[Settin
     config = uvicorn.Config(
         create_app(settings), timeout_graceful_shutdown=DRAIN_SECONDS, log_level="warning"
     )
+    # Uvicorn has set up handlers of its own by now.
+    install(redactor_of(settings))
     _Server(config, lambda: announce(settings)).run(sockets=[listener])
 
 

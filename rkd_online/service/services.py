@@ -11,7 +11,9 @@ from rkd_online.service.clock import Now
 from rkd_online.service.drain import Drain
 from rkd_online.service.launchers.base import Launcher
 from rkd_online.service.launchers.watched import WatchedRoom
+from rkd_online.service.naming import NameChecker
 from rkd_online.service.reconcile.reconciler import Reconciler
+from rkd_online.service.safety.redaction import Redactor
 from rkd_online.service.settings import Settings
 from rkd_online.service.store.engine import Database
 from rkd_online.service.web.limits import Limits
@@ -30,6 +32,8 @@ class Services:
     drain: Drain
     digests: Digests
     limits: Limits
+    names: NameChecker
+    redactor: Redactor
     now: Now
 
 

@@ -1,8 +1,11 @@
 """What the control plane is told by its environment: ``RKD_*`` and Ray's own token variables."""
 
+import ipaddress
+import json
+import os
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AliasChoices,
@@ -14,7 +17,9 @@ from pydantic import (
     SecretStr,
     field_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from rkd_online.service.safety.hub import pattern_problem
 
 
 class Settings(BaseSettings):
@@ -56,6 +61,16 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("RAY_AUTH_TOKEN_PATH", "RKD_RAY_AUTH_TOKEN_PATH"),
     )
     """File with Ray's token; where it is absent, none is sent."""
+    allowed_paths: Annotated[tuple[Path, ...] | None, NoDecode] = None
+    """Folders below which jobs may name models, stores and files of prompts, beside the files of
+    their project's own jobs: JSON, or folders with ``:`` between them. Unset: on a control plane
+    that one user started for himself the folder where it was started, on a shared one none."""
+    allowed_models: Annotated[tuple[str, ...], NoDecode] = ("hf:*/*",)
+    """Models of the hub that jobs may name: JSON, or patterns with ``,`` between them.
+    ``hf:Qwen/*`` allows full commit ids alone, ``hf:Qwen/*@main`` that branch."""
+    allow_evaluated_answers: bool | None = None
+    """Whether jobs may use the reasoning-gym datasets whose verifiers run a policy's answers as
+    Python. Unset: on a shared control plane they may not."""
     interpreter: str = sys.executable
     """Full path of the Python that runs jobs: the one with Ray and vLLM installed."""
     max_running_jobs: PositiveInt = 1
@@ -98,6 +113,39 @@ class Settings(BaseSettings):
     def _absolute(cls, folder: Path) -> Path:
         return folder.expanduser().resolve()
 
+    @field_validator("allowed_paths", mode="before")
+    @classmethod
+    def _listed_paths(cls, given: Any) -> Any:
+        return _listed(given, os.pathsep)
+
+    @field_validator("allowed_paths")
+    @classmethod
+    def _absolute_paths(cls, folders: tuple[Path, ...] | None) -> tuple[Path, ...] | None:
+        if folders is None:
+            return None
+        return tuple(Path(os.path.abspath(folder.expanduser())) for folder in folders)
+
+    @field_validator("allowed_models", mode="before")
+    @classmethod
+    def _listed_models(cls, given: Any) -> Any:
+        return _listed(given, ",")
+
+    @field_validator("allowed_models")
+    @classmethod
+    def _patterns(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        problems = [found for found in map(pattern_problem, patterns) if found is not None]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return patterns
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach the API."""
+        try:
+            return self.host == "localhost" or ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
     @property
     def database(self) -> str:
         """The SQLAlchemy URL in use."""
@@ -119,3 +167,12 @@ class Settings(BaseSettings):
     def job_dir(self, job_id: str) -> Path:
         """The folder of one job's files."""
         return self.data_dir / "runs" / job_id
+
+
+def _listed(given: Any, separator: str) -> Any:
+    """A list as environment variables have it: JSON, or parts between separators."""
+    if not isinstance(given, str):
+        return given
+    if given.lstrip().startswith("["):
+        return json.loads(given)
+    return [part.strip() for part in given.split(separator) if part.strip()]

@@ -67,6 +67,7 @@ class ModelConfig(FileRecord):
 
     architectures: list[str] | None = None
     text_config: dict[str, Any] | None = None
+    speculators_config: Any = None
 
 
 class ShardIndex(FileRecord):

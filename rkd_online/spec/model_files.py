@@ -19,7 +19,9 @@ from rkd_online.spec.precision import Precision
 
 SINGLE_FILE: Final = "model.safetensors"
 SHARD_INDEX: Final = "model.safetensors.index.json"
-PICKLE_PATTERNS: Final = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+PICKLE_PATTERNS: Final = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle")
+CODE_FILES: Final = ("config.json", "tokenizer_config.json")
+"""Files in which a folder can name classes that it brings along."""
 BYTES: Final[dict[Precision, int]] = {"float32": 4, "bfloat16": 2}
 WEIGHTS: Final = "a safetensors file"
 LONGEST_HEADER: Final = 100 << 20
@@ -64,6 +66,11 @@ def read_model(folder: Path) -> ModelFiles:
     file, what = folder / "config.json", "the configuration of a language model"
     content = read_json(file)
     config = parse(ModelConfig, content, file, what)
+    if config.speculators_config is not None:
+        raise ModelError(
+            f"{file} has speculators_config, for which vLLM would load the model that it names in "
+            "place of this one: name that model instead"
+        )
     return ModelFiles(
         folder=folder,
         architecture=", ".join(config.architectures or ["unnamed architecture"]),
@@ -91,6 +98,12 @@ def weight_files(folder: Path) -> list[Path]:
         file = folder / SHARD_INDEX
         index = parse(ShardIndex, read_json(file), file, "an index of weight files")
         shards = sorted(set(index.weight_map.values()))
+        foreign = [shard for shard in shards if not _is_shard(shard)]
+        if foreign:
+            raise ModelError(
+                f"{file} names {', '.join(map(repr, foreign))}: weights are .safetensors files "
+                "beside it, named without a folder"
+            )
         missing = [shard for shard in shards if not (folder / shard).is_file()]
         if missing:
             raise ModelError(f"{folder} lacks {', '.join(missing)}, named in its {SHARD_INDEX}")
@@ -104,6 +117,17 @@ def weight_files(folder: Path) -> list[Path]:
             "they are loaded: convert them to safetensors"
         )
     raise ModelError(f"{folder} has no weights: neither {SINGLE_FILE} nor {SHARD_INDEX}")
+
+
+def _is_shard(name: str) -> bool:
+    """Libraries join the name to the folder, so that one with a folder in it leads anywhere."""
+    return Path(name).name == name and Path(name).suffix == ".safetensors"
+
+
+def foreign_code(folder: Path) -> list[str]:
+    """The files of a model folder by which it asks for code of its own (``auto_map``)."""
+    files = [folder / name for name in CODE_FILES if (folder / name).is_file()]
+    return [file.name for file in files if read_json(file).get("auto_map") is not None]
 
 
 def _parameters(file: Path) -> int:

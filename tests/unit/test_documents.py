@@ -35,3 +35,11 @@ def test_links_between_documents_lead_somewhere() -> None:
         text = re.sub(r"`[^`\n]*`", "", document.read_text())
         for target in re.findall(r"\]\((?!http|#)([^)#]+)", text):
             assert (document.parent / target).exists(), f"{document.name} links to {target}"
+
+
+def test_the_page_of_security_names_tests_that_there_are() -> None:
+    text = (ROOT / "docs" / "security.md").read_text()
+    named = set(re.findall(r"`(test_\w+)`", text))
+    sources = "".join(path.read_text() for path in sorted((ROOT / "tests").rglob("test_*.py")))
+    assert named
+    assert named - set(re.findall(r"^(?:async )?def (test_\w+)", sources, re.MULTILINE)) == set()

@@ -55,7 +55,7 @@ class Digests:
     def token(self, job_id: str, attempt: int) -> str:
         """The token of one attempt: the same whichever replica launches it, and no one else's."""
         message = f"attempt {attempt} of {job_id}".encode()
-        return hmac.new(self._pepper, message, hashlib.sha256).hexdigest()
+        return f"rkd_attempt_{hmac.new(self._pepper, message, hashlib.sha256).hexdigest()}"
 
     def match(self, key: str, digest: str) -> bool:
         """Whether the digest is the key's; takes the same time for every wrong one."""

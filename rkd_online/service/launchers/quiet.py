@@ -3,6 +3,7 @@
 import logging
 
 from rkd_online.service.launchers.base import Launcher, LauncherError, RunStatus
+from rkd_online.service.safety.redaction import Redactor
 from rkd_online.service.store.tables import AttemptRow
 
 LOG_LINES = 40
@@ -13,8 +14,10 @@ log = logging.getLogger(__name__)
 class QuietLauncher:
     """The questions whose failure changes nothing: they are asked again at the next pass."""
 
-    def __init__(self, launcher: Launcher) -> None:
+    def __init__(self, launcher: Launcher, redactor: Redactor) -> None:
+        self.plain = launcher
         self._launcher = launcher
+        self._redactor = redactor
         self._told = ""
 
     async def ask(self, attempt: AttemptRow) -> RunStatus | None:
@@ -35,9 +38,10 @@ class QuietLauncher:
             self._tell(error)
 
     async def log_tail(self, attempt: AttemptRow) -> str:
-        """The last lines of an attempt, or why there are none."""
+        """The last lines of an attempt, without secrets, or why there are none."""
         try:
-            return await self._launcher.log_tail(attempt.job_id, attempt.number, LOG_LINES)
+            tail = await self._launcher.log_tail(attempt.job_id, attempt.number, LOG_LINES)
+            return self._redactor.text(tail)
         except LauncherError as error:
             return f"no log: {error}"
 

@@ -3,6 +3,7 @@
 import json
 from datetime import timedelta
 
+from rkd_online.errors import SpecError
 from rkd_online.service.clock import Now
 from rkd_online.service.launchers.base import (
     Launch,
@@ -11,12 +12,14 @@ from rkd_online.service.launchers.base import (
     LauncherUnavailable,
     RunState,
 )
+from rkd_online.service.naming import NameChecker
 from rkd_online.service.reconcile.held import Holder, Listening
 from rkd_online.service.settings import Settings
 from rkd_online.service.state import ACTIVE, Status
 from rkd_online.service.store import attempts, events, jobs
 from rkd_online.service.store.attempts import TokenOf
 from rkd_online.service.store.tables import AttemptRow
+from rkd_online.spec.job import JobSpec
 
 
 class Launching:
@@ -28,6 +31,7 @@ class Launching:
         launcher: Launcher,
         holder: Holder,
         listening: Listening,
+        names: NameChecker,
         token_of: TokenOf,
         now: Now,
     ) -> None:
@@ -35,6 +39,7 @@ class Launching:
         self._launcher = launcher
         self._holder = holder
         self._listening = listening
+        self._names = names
         self._token_of = token_of
         self._now = now
 
@@ -46,7 +51,7 @@ class Launching:
                 await self._start(attempt)
         except LauncherUnavailable as error:
             await self._delay(attempt, str(error))
-        except (LauncherRefused, OSError) as error:
+        except (LauncherRefused, SpecError, OSError) as error:
             await self._give_up(attempt, str(error))
         else:
             await self._launched(attempt)
@@ -56,6 +61,7 @@ class Launching:
             if held is None:
                 return
             _, job, _ = held
+        await self._names.check(JobSpec.model_validate(job.spec), job.project_id)
         folder = self._settings.job_dir(job.id)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "spec.json").write_text(json.dumps(job.spec, indent=2) + "\n")

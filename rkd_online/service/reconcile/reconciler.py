@@ -12,8 +12,10 @@ from datetime import datetime, timedelta
 
 from rkd_online.service.bell import Bell
 from rkd_online.service.clock import Now
-from rkd_online.service.launchers.base import Launcher, LauncherError
+from rkd_online.service.launchers.base import LauncherError
+from rkd_online.service.launchers.quiet import QuietLauncher
 from rkd_online.service.launchers.room import Room
+from rkd_online.service.naming import NameChecker
 from rkd_online.service.reconcile.admission import Admission
 from rkd_online.service.reconcile.tending import Tending
 from rkd_online.service.settings import Settings
@@ -39,17 +41,20 @@ class Reconciler:
         self,
         settings: Settings,
         database: Database,
-        launcher: Launcher,
+        cluster: QuietLauncher,
         bell: Bell,
+        names: NameChecker,
         token_of: TokenOf,
         now: Now,
     ) -> None:
         self._settings = settings
         self._database = database
-        self._launcher = launcher
+        self._launcher = cluster.plain
         self._now = now
         self._lease = Lease(f"replica-{secrets.token_hex(8)}", timedelta(seconds=LEASE_SECONDS))
-        self._tending = Tending(settings, database, launcher, bell, self._lease, token_of, now)
+        self._tending = Tending(
+            settings, database, cluster, bell, self._lease, names, token_of, now
+        )
         self._admission = Admission(settings, self._lease, token_of, now)
         self._bell = bell
         self._wake = asyncio.Event()

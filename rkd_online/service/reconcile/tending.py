@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 
 from rkd_online.service.bell import Bell
 from rkd_online.service.clock import Now
-from rkd_online.service.launchers.base import Launcher, RunState
+from rkd_online.service.launchers.base import RunState
 from rkd_online.service.launchers.quiet import QuietLauncher
+from rkd_online.service.naming import NameChecker
 from rkd_online.service.reconcile.budgets import spent
 from rkd_online.service.reconcile.held import Holder, Listening
 from rkd_online.service.reconcile.launching import Launching
@@ -28,20 +29,23 @@ class Tending:
         self,
         settings: Settings,
         database: Database,
-        launcher: Launcher,
+        cluster: QuietLauncher,
         bell: Bell,
         lease: Lease,
+        names: NameChecker,
         token_of: TokenOf,
         now: Now,
     ) -> None:
         self._settings = settings
         self._database = database
         self._now = now
-        self._cluster = QuietLauncher(launcher)
+        self._cluster = cluster
         self._holder = Holder(database, bell, lease)
         self.listening = Listening(now)
         self._retry = Retry(settings.max_attempts, timedelta(seconds=settings.retry_wait_seconds))
-        self._launching = Launching(settings, launcher, self._holder, self.listening, token_of, now)
+        self._launching = Launching(
+            settings, cluster.plain, self._holder, self.listening, names, token_of, now
+        )
 
     async def tend(self, job: JobRow, attempt: AttemptRow) -> None:
         """One look at one attempt that has not been released."""

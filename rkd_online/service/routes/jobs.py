@@ -45,6 +45,7 @@ async def submit(
 ) -> Response:
     """Queue a job."""
     project = caller.choose(request.project, DEFAULT_PROJECT)
+    await services.names.check(request, project)
     await asyncio.to_thread(check_spec, request)
     needs = needs_of(request)
     if problem := await never_fits(services, needs):
@@ -74,6 +75,7 @@ async def submit(
 async def validate(request: JobRequest, caller: Viewer, services: ServicesDep) -> Validation:
     """Check a job and describe what it would do, without queueing it."""
     project = caller.choose(request.project, DEFAULT_PROJECT)
+    await services.names.check(request, project)
     await asyncio.to_thread(check_spec, request)
     plan = await asyncio.to_thread(describe_plan, request)
     needs = needs_of(request)

@@ -146,6 +146,14 @@ async def holding(session: AsyncSession) -> Sequence[tuple[JobRow, AttemptRow]]:
     return [(job, attempt) for job, attempt in await session.execute(query)]
 
 
+async def of_project(
+    session: AsyncSession, job_ids: Collection[str], project: str
+) -> frozenset[str]:
+    """Those of the jobs that belong to a project."""
+    query = select(JobRow.id).where(JobRow.id.in_(job_ids), JobRow.project_id == project)
+    return frozenset(await session.scalars(query))
+
+
 async def count_by_status(session: AsyncSession) -> dict[Status, int]:
     """How many jobs there are in each status."""
     query = select(JobRow.status, func.count()).group_by(JobRow.status)

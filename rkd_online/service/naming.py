@@ -1,0 +1,26 @@
+"""Whether a job names only what its project may name, with the projects looked up."""
+
+import asyncio
+
+from rkd_online.service.safety.check import check_names, jobs_named
+from rkd_online.service.safety.limits import Limits
+from rkd_online.service.store import jobs
+from rkd_online.service.store.engine import Database
+from rkd_online.spec.job import JobSpec
+
+
+class NameChecker:
+    """Asked when a job is submitted, and again when it starts: files may have changed meanwhile."""
+
+    def __init__(self, limits: Limits, database: Database) -> None:
+        self._limits = limits
+        self._database = database
+
+    async def check(self, spec: JobSpec, project: str) -> None:
+        """Raise SpecError with a line for each field that names what the project may not name."""
+        named = await asyncio.to_thread(jobs_named, spec, self._limits)
+        own: frozenset[str] = frozenset()
+        if named:
+            async with self._database.read() as session:
+                own = await jobs.of_project(session, named, project)
+        await asyncio.to_thread(check_names, spec, self._limits, own.__contains__)
