@@ -77,6 +77,7 @@ def create_app(
         version=__version__,
         lifespan=_lifespan,
         redoc_url=None,
+        generate_unique_id_function=openapi.operation_id,
     )
     app.state.services = services
     problems.install(app)

@@ -1,5 +1,7 @@
 """What can be done with a job: cancel, pause, resume, change."""
 
+from typing import Any
+
 from fastapi import APIRouter, Response
 
 from rkd_online.service.access.authentication import Submitter
@@ -20,8 +22,9 @@ from rkd_online.service.web.strict_json import StrictRoute
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"], route_class=StrictRoute)
 
-RESPONSES = {
-    200: {"model": JobRecord, "description": "It was so already"},
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"model": JobRecord, "description": "It was so already", "headers": ETAG},
+    202: {"headers": ETAG},
     **documented(401, 403, 404, 409, 412, 413, 429),
 }
 REASONS = {
@@ -32,7 +35,7 @@ REASONS = {
 
 
 @router.post("/cancel", status_code=202, response_model=JobRecord, responses=RESPONSES)
-async def cancel(
+async def cancel_job(
     job_id: str,
     caller: Submitter,
     change: ChangeDep,
@@ -44,7 +47,7 @@ async def cancel(
 
 
 @router.post("/pause", status_code=202, response_model=JobRecord, responses=RESPONSES)
-async def pause(
+async def pause_job(
     job_id: str,
     caller: Submitter,
     change: ChangeDep,
@@ -56,7 +59,7 @@ async def pause(
 
 
 @router.post("/resume", status_code=202, response_model=JobRecord, responses=RESPONSES)
-async def resume(
+async def resume_job(
     job_id: str,
     caller: Submitter,
     change: ChangeDep,

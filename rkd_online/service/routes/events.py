@@ -55,7 +55,10 @@ async def list_events(
 @router.get(
     "/jobs/{job_id}/events/stream",
     response_class=EventSourceResponse,
-    responses=documented(401, 404, 429),
+    responses={
+        200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        **documented(401, 404, 429),
+    },
 )
 async def stream_events(
     job_id: str,

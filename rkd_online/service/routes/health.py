@@ -18,13 +18,13 @@ router = APIRouter(tags=["health"])
 
 
 @router.get("/livez")
-async def livez() -> Health:
+async def check_liveness() -> Health:
     """The process answers. Where it does not, only a restart helps."""
     return Health(status="ok", version=__version__)
 
 
 @router.get("/readyz", responses=documented(503))
-async def readyz(services: ServicesDep) -> Health:
+async def check_readiness(services: ServicesDep) -> Health:
     """Requests can be sent here: the database answers, jobs are being looked after, and nothing has
     asked this process to end."""
     if services.drain.leaving:

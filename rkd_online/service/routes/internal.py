@@ -15,11 +15,16 @@ from rkd_online.service.web.strict_json import StrictRoute
 
 router = APIRouter(prefix="/v1/internal", tags=["runs"], route_class=StrictRoute)
 
-Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_error=False))]
+bearer = HTTPBearer(
+    auto_error=False,
+    scheme_name="AttemptToken",
+    description="The token that a run was started with: good for its own attempt alone.",
+)
+Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 
 
 @router.post("/jobs/{job_id}/attempts/{number}/events", responses=documented(401, 409, 413))
-async def report(
+async def report_events(
     job_id: str, number: int, batch: RunEvents, bearer: Bearer, services: ServicesDep
 ) -> Receipt:
     """Take a run's events, each number once. An empty list is a heartbeat."""

@@ -40,7 +40,7 @@ ETAG = {"ETag": {"schema": {"type": "string"}, "description": "Its revision."}}
     response_model=JobRecord,
     responses={201: {"headers": ETAG}, **documented(401, 403, 404, 409, 413, 429)},
 )
-async def submit(
+async def submit_job(
     request: JobRequest, caller: Submitter, change: ChangeDep, services: ServicesDep
 ) -> Response:
     """Queue a job."""
@@ -72,7 +72,7 @@ async def submit(
 
 
 @router.post("/jobs:validate", responses=documented(401, 403, 404, 413, 429))
-async def validate(request: JobRequest, caller: Viewer, services: ServicesDep) -> Validation:
+async def validate_job(request: JobRequest, caller: Viewer, services: ServicesDep) -> Validation:
     """Check a job and describe what it would do, without queueing it."""
     project = caller.choose(request.project, DEFAULT_PROJECT)
     await services.names.check(request, project)
@@ -120,7 +120,9 @@ async def list_jobs(
 
 
 @router.get("/jobs/{job_id}", responses={200: {"headers": ETAG}, **documented(401, 404, 429)})
-async def show(job_id: str, caller: Viewer, services: ServicesDep, response: Response) -> JobRecord:
+async def show_job(
+    job_id: str, caller: Viewer, services: ServicesDep, response: Response
+) -> JobRecord:
     """One job."""
     job = await read_job(services, caller, job_id)
     response.headers["ETag"] = tag(job.revision)

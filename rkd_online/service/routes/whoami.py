@@ -10,6 +10,6 @@ router = APIRouter(prefix="/v1", tags=["keys"])
 
 
 @router.get("/whoami", responses=documented(401, 429))
-async def whoami(caller: Viewer) -> WhoAmI:
+async def who_am_i(caller: Viewer) -> WhoAmI:
     """What the key of this request is good for."""
     return WhoAmI(id=caller.id, name=caller.name, project=caller.project, scope=caller.scope)
