@@ -9,11 +9,13 @@ from rkd_online.client import Client
 from rkd_online.service.access.keys import FIRST_KEY
 
 DEFAULT_DATA = Path(".rkd")
+RETRY_SECONDS = 2.0
+"""Who types a command would rather read that nothing answers than wait for it."""
 
 
 def connect(url: str) -> Client:
     """A client of the control plane at an address."""
-    return Client(url, find_key(url))
+    return Client(url, find_key(url), retry_seconds=RETRY_SECONDS)
 
 
 def find_key(url: str) -> str:

@@ -46,7 +46,5 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Answers:
     answers = Answers()
     real = httpx.Client
     transport = httpx.MockTransport(answers)
-    monkeypatch.setattr(
-        "rkd_online.client.httpx.Client", lambda **asked: real(**{**asked, "transport": transport})
-    )
+    monkeypatch.setattr("httpx.Client", lambda **asked: real(**{**asked, "transport": transport}))
     return answers

@@ -1,28 +1,39 @@
-"""The typed client, against the real app over a real socket and against broken streams."""
+"""Both typed clients against the real app over a real socket."""
 
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import SimpleNamespace
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 import uvicorn
 
-from rkd_online import client as client_module
-from rkd_online.client import Client
+from rkd_online.client import Client, ProblemError
 from rkd_online.errors import ServiceError
 from rkd_online.metrics.chrome_trace import chrome_trace
+from rkd_online.service.access.scope import Scope
 from rkd_online.service.app import create_app
 from rkd_online.service.launchers.base import Launch
+from rkd_online.service.schemas.access import ProjectRecord, Quota
+from rkd_online.service.schemas.job import Budget, JobRecord
 from rkd_online.service.settings import Settings
 from rkd_online.service.state import Status
+from tests.unit.cli.answers import record
+from tests.unit.client.both import KINDS, Kind, answering, opened
 from tests.unit.metrics.traced import two_steps
 from tests.unit.service.plane import SPEC, FakeLauncher, first_key
 
 PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> Kind:
+    found: Kind = request.param
+    return found
 
 
 @contextmanager
@@ -38,6 +49,18 @@ def served(settings: Settings, launcher: FakeLauncher) -> Iterator[str]:
         finally:
             server.should_exit = True
             thread.join(30)
+
+
+@contextmanager
+def connected(
+    kind: Kind, settings: Settings, launcher: FakeLauncher | None = None
+) -> Iterator[Client]:
+    """A client with the first key, of a control plane that is served for it."""
+    with (
+        served(settings, launcher or FakeLauncher()) as url,
+        opened(kind, url, first_key(settings)) as client,
+    ):
+        yield client
 
 
 def launched(launcher: FakeLauncher) -> Launch:
@@ -56,10 +79,11 @@ def report(url: str, launch: Launch, *events: dict[str, object]) -> None:
     ).raise_for_status()
 
 
-def test_a_jobs_whole_life_through_the_client(settings: Settings) -> None:
+def test_a_jobs_whole_life_through_the_client(kind: Kind, settings: Settings) -> None:
     launcher = FakeLauncher()
-    with served(settings, launcher) as url, Client(url, first_key(settings)) as client:
-        assert client.validate(SPEC).plan == "4 steps"
+    with served(settings, launcher) as url, opened(kind, url, first_key(settings)) as client:
+        validation = client.validate(SPEC)
+        assert (validation.plan, validation.verdict.fits) == ("4 steps", True)
         job = client.submit(SPEC)
         assert (job.status, client.list().data[0].id) == (Status.QUEUED, job.id)
         launch = launched(launcher)
@@ -71,7 +95,7 @@ def test_a_jobs_whole_life_through_the_client(settings: Settings) -> None:
             elif event.type == "started":
                 report(url, launch, {"number": 2, "type": "finished"})
         assert [event.number for event in seen] == [1, 2, 3, 4, 5, 6]
-        assert seen == client.events(job.id).data
+        assert seen == client.events(job.id).data == list(client.all_events(job.id, limit=2))
         assert client.get(job.id).status is Status.SUCCEEDED
         assert client.list(status=Status.QUEUED).data == []
         (launch.job_dir / "report.json").write_text('{"gap_closed": 0.5}')
@@ -84,139 +108,152 @@ def test_a_jobs_whole_life_through_the_client(settings: Settings) -> None:
             client.cancel(job.id)
 
 
-def test_what_is_wrong_with_a_spec_is_told_line_by_line(settings: Settings) -> None:
-    with served(settings, FakeLauncher()) as url, Client(url, first_key(settings)) as client:
-        with pytest.raises(ServiceError) as refused:
-            client.submit({**SPEC, "steps": 0, "rollout": {"group_size": 1}})
-        assert str(refused.value).splitlines() == [
-            "rollout.group_size: found 1, should be greater than or equal to 2",
-            "steps: found 0, should be greater than 0",
+def test_a_job_is_changed_as_it_was_read(kind: Kind, settings: Settings) -> None:
+    with connected(kind, settings.model_copy(update={"max_running_jobs": 0})) as client:
+        job = client.submit(
+            SPEC, labels={"team": "a"}, priority=3, budget=Budget(wall_seconds=60, tokens=9)
+        )
+        changed = client.change(job, learning_rate=1e-5, labels={"team": "b"}, budget=None)
+        assert changed.spec["optimizer"]["learning_rate"] == 1e-5
+        assert (changed.labels, changed.priority, changed.budget) == ({"team": "b"}, 3, None)
+        with pytest.raises(ProblemError) as refused:
+            client.change(job, priority=4)
+        assert (refused.value.status, refused.value.code) == (412, "revision_changed")
+        again = client.change(client.get(job.id), budget=Budget(gpu_hours=2))
+        assert again.budget == Budget(gpu_hours=2)
+
+
+def test_a_job_is_paused_resumed_and_cancelled(kind: Kind, settings: Settings) -> None:
+    with connected(kind, settings.model_copy(update={"max_running_jobs": 0})) as client:
+        job = client.submit(SPEC)
+        assert client.pause(job.id).status is Status.PAUSED
+        assert client.resume(job.id, revision=job.revision + 1).status is Status.QUEUED
+        with pytest.raises(ProblemError, match="revision_changed"):
+            client.cancel(job.id, revision=job.revision)
+        assert client.cancel(job.id).status is Status.CANCELLED
+
+
+def test_lists_are_filtered_and_gone_through(kind: Kind, settings: Settings) -> None:
+    with connected(kind, settings.model_copy(update={"max_running_jobs": 0})) as client:
+        client.make_project("research")
+        ids = [client.submit(SPEC, labels={"run": str(number)}).id for number in range(5)]
+        other = client.submit(SPEC, project="research", labels={"run": "0"})
+        assert [job.id for job in client.all_jobs(project="default", limit=2)] == ids[::-1]
+        assert {job.id for job in client.all_jobs(labels={"run": "0"})} == {ids[0], other.id}
+        client.pause(ids[1])
+        client.cancel(ids[2])
+        wanted = [Status.PAUSED, Status.CANCELLED]
+        assert [job.id for job in client.list(status=wanted).data] == [ids[2], ids[1]]
+        newer = client.list(created_after=client.get(ids[3]).created_at)
+        assert [job.id for job in newer.data] == [other.id, ids[4]]
+
+
+def test_projects_keys_and_audit_through_the_client(kind: Kind, settings: Settings) -> None:
+    with served(settings, FakeLauncher()) as url, opened(kind, url, first_key(settings)) as client:
+        assert (client.whoami().scope, client.live().status) == (Scope.ADMIN, "ok")
+        assert client.ready() == client.live()
+        project = client.make_project("research", Quota(max_queued_jobs=1))
+        limited = client.set_quota(project, Quota(max_gpus=2))
+        assert limited.quota == Quota(max_gpus=2) == client.project("research").quota
+        assert [one.id for one in client.all_projects(limit=1)] == ["default", "research"]
+        made = client.make_key("ada", Scope.VIEWER, project="research")
+        with opened(kind, url, made.key) as ada:
+            assert ada.whoami().id == made.id
+            assert [one.id for one in ada.projects().data] == ["research"]
+            rotated = client.rotate_key(made.id)
+            with pytest.raises(ProblemError, match="invalid_key"):
+                ada.whoami()
+        assert client.key(made.id).revoked_at is not None
+        assert client.revoke_key(rotated.id).revoked_at is not None
+        assert [one.id for one in client.keys(project="research").data] == [rotated.id, made.id]
+        assert [entry.action for entry in client.all_audit(project="research", limit=2)] == [
+            *("key.revoke", "key.rotate", "key.make", "project.quota", "project.make")
         ]
 
 
-def test_a_control_plane_that_is_not_there_is_named_with_its_address() -> None:
+def test_a_change_whose_answer_was_lost_is_made_once(kind: Kind, settings: Settings) -> None:
+    """The answers to each first try get lost on the way, after the service did what they say."""
+    lost: set[str] = set()
+    waiting = settings.model_copy(update={"max_running_jobs": 0})
+    with served(waiting, FakeLauncher()) as url, httpx.Client(base_url=url) as real:
+
+        def forward(request: httpx.Request) -> httpx.Response:
+            headers = {name: value for name, value in request.headers.items() if name != "host"}
+            where = request.url.raw_path.decode()
+            answer = real.request(request.method, where, content=request.content, headers=headers)
+            place = f"{request.method} {request.url.path}"
+            if place not in lost:
+                lost.add(place)
+                raise httpx.ReadError("connection reset")
+            return httpx.Response(answer.status_code, content=answer.content)
+
+        with answering(kind, forward, key=first_key(settings)) as client:
+            job = client.submit(SPEC)
+            # The second PATCH would meet a revision that the first one made.
+            assert client.change(job, priority=7).revision == job.revision + 1
+            assert [one.id for one in client.all_jobs()] == [job.id]
+            with pytest.raises(ServiceError, match="the answer that showed it was lost"):
+                client.make_key("ada", Scope.VIEWER)
+    assert len(lost) == 4
+
+
+def test_what_is_wrong_with_a_spec_is_told_line_by_line(kind: Kind, settings: Settings) -> None:
+    with connected(kind, settings) as client, pytest.raises(ServiceError) as refused:
+        client.submit({**SPEC, "steps": 0, "rollout": {"group_size": 1}})
+    assert str(refused.value).splitlines() == [
+        "rollout.group_size: found 1, should be greater than or equal to 2",
+        "steps: found 0, should be greater than 0",
+    ]
+
+
+def test_a_control_plane_that_is_not_there_is_named_with_its_address(kind: Kind) -> None:
     with (
-        Client("http://127.0.0.1:9") as client,
+        opened(kind, "http://127.0.0.1:9", retry_seconds=0) as client,
         pytest.raises(ServiceError, match=r"no control plane answers at http://127\.0\.0\.1:9"),
     ):
         client.get("job-1")
 
 
-def test_a_trace_that_breaks_off_is_an_error() -> None:
-    def pieces() -> Iterator[bytes]:
-        yield b'{"traceEvents":['
-        raise httpx.ReadError("connection reset")
+def test_every_operation_of_the_api_has_a_method(tmp_path: Path) -> None:
+    asked: set[tuple[str, str]] = set()
 
-    transport = httpx.MockTransport(lambda request: httpx.Response(200, content=pieces()))
-    with (
-        Client("http://plane", transport=transport) as client,
-        pytest.raises(
-            ServiceError, match=r"trace of job-1 from http://plane broke off \(ReadError"
-        ),
-    ):
-        "".join(client.trace("job-1"))
+    def note(request: httpx.Request) -> httpx.Response:
+        asked.add((request.method.lower(), request.url.path))
+        return httpx.Response(404)
 
-
-def message(number: int) -> str:
-    data = f'{{"number":{number},"at":"2026-03-01T12:00:00Z","type":"log","attempt":1,"data":{{}}}}'
-    return f"id: {number}\r\nevent: log\r\ndata: {data}\r\n\r\n"
-
-
-END = 'event: end\r\ndata: {"status":"succeeded"}\r\n\r\n'
-
-
-def test_a_broken_stream_is_taken_up_behind_the_last_event(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "RETRY_SECONDS", 0)
-    bodies = [": ping\r\n\r\n" + message(1) + message(2), None, message(3), "", message(4) + END]
-    asked = []
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        asked.append(request.headers["Last-Event-ID"])
-        body = bodies[len(asked) - 1]
-        if body is None:
-            raise httpx.ReadError("connection reset")
-        return httpx.Response(200, text=body, headers={"Content-Type": "text/event-stream"})
-
-    with Client("http://plane", transport=httpx.MockTransport(answer)) as client:
-        assert [event.number for event in client.stream("job-1")] == [1, 2, 3, 4]
-    assert asked == ["0", "2", "2", "3", "3"]
-
-
-def test_a_quiet_spell_before_a_break_costs_no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each connection is quiet for an hour, breaks, and is refused once before it comes back."""
-    time_now = 0.0
-    clock = SimpleNamespace(monotonic=lambda: time_now, sleep=lambda seconds: None)
-    monkeypatch.setattr(client_module, "time", clock)
-    heartbeat = ": ping\r\n\r\n"
-    bodies = [message(1), None, heartbeat, None, heartbeat, None, message(2) + END]
-
-    def quiet_for_an_hour(body: str) -> Iterator[bytes]:
-        nonlocal time_now
-        yield body.encode()
-        time_now += 3600
-        if not body.endswith(END):
-            raise httpx.ReadError("connection reset")
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        body = bodies.pop(0)
-        if body is None:
-            raise httpx.ConnectError("connection refused")
-        headers = {"Content-Type": "text/event-stream"}
-        return httpx.Response(200, content=quiet_for_an_hour(body), headers=headers)
-
-    transport = httpx.MockTransport(answer)
-    with Client("http://plane", patience_seconds=60, transport=transport) as client:
-        assert [event.number for event in client.stream("job-1")] == [1, 2]
-    assert bodies == []
-
-
-def test_an_answer_without_a_word_is_no_return_of_the_stream(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    time_now = 0.0
-
-    def sleep(seconds: float) -> None:
-        nonlocal time_now
-        time_now += seconds
-
-    clock = SimpleNamespace(monotonic=lambda: time_now, sleep=sleep)
-    monkeypatch.setattr(client_module, "time", clock)
-    headers = {"Content-Type": "text/event-stream"}
-    transport = httpx.MockTransport(lambda _: httpx.Response(200, headers=headers))
-    with (
-        Client("http://plane", patience_seconds=5, transport=transport) as client,
-        pytest.raises(ServiceError, match=r"within 5 s \(the stream ended before the job did\)"),
-    ):
-        list(client.stream("job-1"))
-    assert time_now == 6.0
-
-
-def test_a_stream_that_does_not_come_back_ends_with_an_error(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(client_module, "RETRY_SECONDS", 0)
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        raise httpx.ConnectError("connection refused")
-
-    with (
-        Client("http://plane", patience_seconds=0, transport=httpx.MockTransport(answer)) as client,
-        pytest.raises(ServiceError, match=r"did not come back within 0 s .*connection refused"),
-    ):
-        list(client.stream("job-1"))
-
-
-def test_a_stream_of_no_job_is_refused_without_trying_again() -> None:
-    problem = {
-        "title": "Not Found",
-        "status": 404,
-        "code": "job_not_found",
-        "detail": "there is no job 'job-1'",
-        "request_id": "req-1",
+    with answering("blocking", note) as client:
+        for call in _calls(client):
+            with pytest.raises(ServiceError):
+                call()
+    app = create_app(Settings(data_dir=tmp_path))
+    paths = {
+        (method, path.replace("{job_id}", "J").replace("{project}", "P").replace("{key_id}", "K"))
+        for path, methods in app.openapi()["paths"].items()
+        for method in methods
+        if "/internal/" not in path
     }
-    transport = httpx.MockTransport(lambda _: httpx.Response(404, json=problem))
-    with (
-        Client("http://plane", transport=transport) as client,
-        pytest.raises(ServiceError, match=r"there is no job 'job-1' \(job_not_found\)"),
-    ):
-        list(client.stream("job-1"))
+    assert asked == paths
+
+
+def _calls(client: Client) -> Iterator[Any]:
+    job = JobRecord.model_validate(record("running") | {"id": "J"})
+    usage = {"active_jobs": 0, "queued_jobs": 0, "gpus": 0}
+    found = {"id": "P", "created_at": "2026-03-01T12:00:00Z", "revision": 1, "quota": {}}
+    project = ProjectRecord.model_validate(found | {"usage": usage})
+    yield from (client.list, client.projects, client.keys, client.audit, client.whoami)
+    yield from (client.live, client.ready)
+    for method in (client.submit, client.validate):
+        yield lambda method=method: method(SPEC)
+    for act in (client.get, client.cancel, client.pause, client.resume, client.events):
+        yield lambda act=act: act("J")
+    for look in (client.report, client.report_plot):
+        yield lambda look=look: look("J")
+    for flow in (client.trace, client.stream):
+        yield lambda flow=flow: list(flow("J"))
+    for access in (client.key, client.rotate_key, client.revoke_key):
+        yield lambda access=access: access("K")
+    yield lambda: client.change(job, priority=1)
+    yield lambda: client.set_quota(project, Quota())
+    yield lambda: client.project("P")
+    yield lambda: client.make_project("P")
+    yield lambda: client.make_key("ada", Scope.VIEWER)

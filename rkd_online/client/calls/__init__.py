@@ -1,0 +1,1 @@
+"""What can be asked of the control plane: a function per request."""
