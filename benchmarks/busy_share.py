@@ -8,7 +8,7 @@ from typing import Final
 from benchmarks.our_step import PORT, OurSetting, job_spec, our_service
 from benchmarks.results import Figure, Goal, Result, Row, result
 from benchmarks.step_cases import CASES
-from rkd_online.cli.jobs import follow
+from rkd_online.cli.watching import follow
 from rkd_online.client import Client
 from rkd_online.metrics.sinks import read_reports
 from rkd_online.run.records import RunFolder

@@ -15,7 +15,7 @@ from rich.console import Console
 from benchmarks.models import prompt_files
 from benchmarks.step_cases import BUNDLED, LEARNING_RATE, SEED, THREADS, Case, JobTimes
 from rkd_online.cli.demo import control_plane
-from rkd_online.cli.jobs import follow
+from rkd_online.cli.watching import follow
 from rkd_online.client import Client
 from rkd_online.metrics.sinks import read_reports
 from rkd_online.run.records import RunFolder

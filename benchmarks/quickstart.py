@@ -15,7 +15,7 @@ from benchmarks.memory import PeakMemory
 from benchmarks.results import ROOT, Figure, Goal, Result, Row, result
 from rkd_online.cli.connection import connect_to_own
 from rkd_online.cli.demo import control_plane
-from rkd_online.cli.jobs import follow
+from rkd_online.cli.watching import follow
 from rkd_online.client import Client
 from rkd_online.evaluation.report import Report
 from rkd_online.spec.load import load_spec

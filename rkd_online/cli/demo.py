@@ -14,9 +14,9 @@ import typer
 from rich.console import Console
 
 from rkd_online.cli.connection import connect_to_own
-from rkd_online.cli.jobs import follow
 from rkd_online.cli.local import INTERRUPTED, checked
 from rkd_online.cli.reports import show_job_report
+from rkd_online.cli.watching import follow
 from rkd_online.errors import ServiceError
 from rkd_online.service.server import listen
 from rkd_online.service.settings import Settings

@@ -1,22 +1,23 @@
 """Jobs as a table."""
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from rkd_online.cli.hints import hint
-from rkd_online.service.schemas.answer import Page
+from rkd_online.cli.lines import GAP, PIPED, moment, say
 from rkd_online.service.schemas.job import JobRecord
 from rkd_online.service.state import Status
 
-NAMES = ("job", "name", "status", "step", "created")
-GAP = 2
-PIPED = 160
-"""Columns where the output is no terminal: enough for every name."""
+NAMES = ("job", "project", "name", "status", "step", "created")
 STYLES = {
     Status.QUEUED: "dim",
     Status.STARTING: "cyan",
     Status.RUNNING: "bold cyan",
+    Status.PAUSING: "yellow",
+    Status.PAUSED: "bold yellow",
     Status.STOPPING: "yellow",
     Status.SUCCEEDED: "green",
     Status.FAILED: "bold red",
@@ -24,39 +25,54 @@ STYLES = {
 }
 
 
-def show_jobs(page: Page[JobRecord], status: Status | None, url: str) -> None:
-    """Print a page of jobs, or what to do where there are none."""
+def show_jobs(records: Sequence[JobRecord], *, has_more: bool) -> None:
+    """Print jobs, and how to see the others."""
     console = Console()
-    if not page.data:
-        found = f"no job at {url} is {status}" if status else f"there are no jobs yet at {url}"
-        words = f"{found}: submit one with `{hint('submit SPEC', url)}`"
-        console.print(words, highlight=False, soft_wrap=True)
-        return
     if not console.is_terminal:
         console.width = PIPED
-    console.print(jobs_table(page.data, console.width))
-    if page.has_more:
+    console.print(jobs_table(records, console.width))
+    if has_more:
         console.print(
-            f"the newest {len(page.data)}; --limit shows up to 100", style="dim", highlight=False
+            f"the newest {len(records)}; --limit shows up to 100, --all every one",
+            style="dim",
+            highlight=False,
         )
 
 
-def jobs_table(records: list[JobRecord], width: int) -> Table:
-    """A row per job. A narrow terminal shortens names, never ids."""
-    rows = [_cells(record) for record in records]
-    widths = {name: max(map(len, column)) for name, *column in zip(NAMES, *rows, strict=True)}
-    room = width - sum(widths.values()) + widths["name"] - GAP * (len(NAMES) - 1)
+def show_no_jobs(url: str, statuses: Sequence[Status], *, filtered: bool) -> None:
+    """Say that there are none, and what to type."""
+    found = f"there are no jobs yet at {url}"
+    if filtered:
+        which = " or ".join(statuses)
+        found = f"no job at {url} is {which}" if which else f"no job at {url} is like that"
+    say(f"{found}: submit one with `{hint('submit SPEC', url)}`")
+
+
+def jobs_table(records: Sequence[JobRecord], width: int) -> Table:
+    """A row per job, with its project where there are several. A narrow terminal shortens names,
+    never ids."""
+    several = len({record.project for record in records}) > 1
+    names = [name for name in NAMES if name != "project" or several]
+    rows = [[cells[name] for name in names] for cells in map(_cells, records)]
+    widths = {name: max(map(len, column)) for name, *column in zip(names, *rows, strict=True)}
+    room = width - sum(widths.values()) + widths["name"] - GAP * (len(names) - 1)
     table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="dim")
-    for name in NAMES:
+    for name in names:
         most = max(len(name), room) if name == "name" else None
         table.add_column(name, no_wrap=True, overflow="ellipsis", max_width=most)
-    for record, (job, name, status, *rest) in zip(records, rows, strict=True):
-        table.add_row(job, name, Text(status, STYLES[record.status]), *rest)
+    status = names.index("status")
+    for record, row in zip(records, rows, strict=True):
+        table.add_row(*row[:status], Text(row[status], STYLES[record.status]), *row[status + 1 :])
     return table
 
 
-def _cells(record: JobRecord) -> tuple[str, ...]:
+def _cells(record: JobRecord) -> dict[str, str]:
     step = record.progress.report.step if record.progress else 0
-    created = f"{record.created_at.astimezone():%Y-%m-%d %H:%M}"
-    count = f"{step}/{record.spec['steps']}"
-    return record.id, record.name, str(record.status), count, created
+    return {
+        "job": record.id,
+        "project": record.project,
+        "name": record.name,
+        "status": str(record.status),
+        "step": f"{step}/{record.spec['steps']}",
+        "created": moment(record.created_at),
+    }

@@ -7,13 +7,14 @@ from rich.console import Console
 from rich.syntax import Syntax
 
 from rkd_online.errors import SpecError
-from rkd_online.spec.preset import preset_names, preset_text
 
 
 def presets(
     name: Annotated[str | None, typer.Argument(help="The preset to print as YAML.")] = None,
 ) -> None:
     """List the presets, or print one: ``preset: NAME`` in a job has what it says below its own."""
+    from rkd_online.spec.preset import preset_names, preset_text
+
     console = Console()
     if name is None:
         for one in preset_names():

@@ -13,6 +13,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from rkd_online.cli.event_words import event_words
 from rkd_online.cli.step_table import StepTable
 from rkd_online.types import StepReport
 
@@ -20,7 +21,10 @@ SHORTEST_BAR, LONGEST_BAR = 8, 32
 PLAIN_SECONDS = 5.0
 RECENT = 20
 """Steps whose mean duration the remaining time is estimated from."""
+SAID = ("log", "paused", "change_asked", "status", "waiting", "finished")
+"""What goes on until the next thing does."""
 TROUBLE = ("failed", "attempt_lost", "launch_delayed")
+"""Stays on the screen, above the live part."""
 
 
 class Progress:
@@ -70,31 +74,26 @@ class Progress:
 
     def event(self, type: str, data: dict[str, Any]) -> None:
         """Show one event of a job."""
+        words = event_words(type, data)
         if type == "step":
             self._step(data)
-        elif type == "log":
-            self._say(str(data["message"]))
+        elif type in SAID:
+            self._say(words)
         elif type == "checkpoint":
-            self._say(f"checkpoint of step {data['step']} written", quiet=True)
+            self._say(words, quiet=True)
         elif type == "phase":
-            self._print(
-                f"step {data['step']}: {data['after']} follows {data['before']}, {data['reason']}"
-            )
+            self._print(words)
         elif type == "early_stop":
             self._steps = self._done = int(data["step"])
-            self._print(f"step {data['step']}: the job ends early, {data['reason']}")
+            self._print(words)
         elif type == "changed":
-            self._changed(int(data["step"]), data["values"])
-        elif type == "paused":
-            self._say(f"paused after step {data['step']}")
+            self._steps = max(data["values"].get("steps", self._steps), self._done)
+            self._print(words)
         elif type == "warning":
-            self._print(f"warning, step {data['step']}: {data['message']}", style="yellow")
-        elif type == "status":
-            self._say(f"job is {data['status']}")
-        elif type == "finished":
-            self._say(f"finished: {data.get('summary', '')}")
+            self._print(words, style="yellow")
         elif type in TROUBLE:
-            self._warn(type.replace("_", " "), str(data.get("message") or data.get("cause")))
+            self._said = type.replace("_", " ")
+            self._print(words, style="yellow")
 
     def left(self) -> timedelta | None:
         """Time until the last step, to the second; None before the first."""
@@ -110,11 +109,6 @@ class Progress:
         if not self._console.is_terminal:
             self._line()
 
-    def _changed(self, step: int, values: dict[str, Any]) -> None:
-        self._steps = max(values.get("steps", self._steps), self._done)
-        words = ", ".join(f"{name} {value:g}" for name, value in values.items())
-        self._print(f"step {step}: the job goes on with {words}")
-
     def _line(self) -> None:
         """A line for the first and the last step and every few seconds between."""
         now = self._clock()
@@ -127,11 +121,6 @@ class Progress:
         self._said = words
         if not self._console.is_terminal and not quiet:
             self._print(words)
-
-    def _warn(self, what: str, words: str) -> None:
-        """Trouble stays on the screen, above the live part."""
-        self._said = what
-        self._print(f"{what}: {words}", style="yellow")
 
     def _print(self, words: str, style: str | None = None) -> None:
         """A line is one line unless a terminal is too narrow for it."""

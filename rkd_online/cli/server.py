@@ -2,12 +2,14 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from pydantic import ValidationError
 
 from rkd_online.errors import ServiceError
+
+if TYPE_CHECKING:
+    from rkd_online.service.settings import Settings
 
 RAY = "Ray"
 DataDir = Annotated[
@@ -63,7 +65,7 @@ def serve(
     from rkd_online.cli.announcement import announce
     from rkd_online.service.server import serve as serve_forever
 
-    settings = _settings(
+    settings = settings_of(
         data_dir=data_dir,
         host=host,
         port=port,
@@ -74,7 +76,11 @@ def serve(
     typer.echo("ended; the jobs are kept")
 
 
-def _settings(**given: Any) -> Any:
+def settings_of(**given: Any) -> "Settings":
+    """Settings with these values, else those of the environment. Raises ServiceError with a line
+    for each that is wrong."""
+    from pydantic import ValidationError
+
     from rkd_online.service.settings import Settings
 
     try:

@@ -17,6 +17,7 @@ from rkd_online.client.transport import (
     LOCAL,
     PATIENCE_SECONDS,
     STREAM_TIMEOUT,
+    TIMEOUT_SECONDS,
     options,
     parts,
     read,
@@ -38,13 +39,16 @@ class AsyncClient(Awaiting, Endpoints):
         *,
         patience_seconds: float = PATIENCE_SECONDS,
         retry_seconds: float = PATIENCE_SECONDS,
+        timeout_seconds: float = TIMEOUT_SECONDS,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         """See `Client`."""
-        self._url = base_url.rstrip("/")
+        self.url = base_url.rstrip("/")
         self._patience = patience_seconds
         self._retry_seconds = retry_seconds
-        self._http = httpx.AsyncClient(**options(self._url, key), transport=transport)
+        self._http = httpx.AsyncClient(
+            **options(self.url, key, timeout_seconds), transport=transport
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -58,7 +62,7 @@ class AsyncClient(Awaiting, Endpoints):
 
     async def stream(self, job_id: str, after: int = 0) -> AsyncGenerator[Event, None]:
         """Events as they come, each once, until the job is over; a broken stream is taken up."""
-        feed = Feed(self._url, job_id, after, self._patience)
+        feed = Feed(self.url, job_id, after, self._patience)
         while True:
             try:
                 async with aclosing(self._connection(feed)) as events:
@@ -88,7 +92,7 @@ class AsyncClient(Awaiting, Endpoints):
                 feed.heard(response)
 
     async def _send(self, call: Call[T]) -> T:
-        return read(self._url, call, await self._answer(call.request))
+        return read(self.url, call, await self._answer(call.request))
 
     async def _each(self, call: Call[Page[T]]) -> AsyncIterator[T]:
         while True:
@@ -102,14 +106,14 @@ class AsyncClient(Awaiting, Endpoints):
     async def _pieces(self, download: Download[T]) -> AsyncIterator[T]:
         response = await self._answer(download.request, stream=True)
         try:
-            with whole(self._url, download):
+            with whole(self.url, download):
                 async for piece in download.pieces_async(response):
                     yield piece
         finally:
             await response.aclose()
 
     async def _answer(self, request: Request, *, stream: bool = False) -> httpx.Response:
-        retries = Retries(self._url, self._retry_seconds, retried=request.retried)
+        retries = Retries(self.url, self._retry_seconds, retried=request.retried)
         while True:
             try:
                 response = await self._http.send(

@@ -17,6 +17,7 @@ from rkd_online.client.transport import (
     LOCAL,
     PATIENCE_SECONDS,
     STREAM_TIMEOUT,
+    TIMEOUT_SECONDS,
     options,
     parts,
     read,
@@ -38,14 +39,16 @@ class Client(Blocking, Endpoints):
         *,
         patience_seconds: float = PATIENCE_SECONDS,
         retry_seconds: float = PATIENCE_SECONDS,
+        timeout_seconds: float = TIMEOUT_SECONDS,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         """``key`` is an API key; ``patience_seconds``: how long a broken stream may take to come
-        back; ``retry_seconds``: how long a request is tried while nothing answers it."""
-        self._url = base_url.rstrip("/")
+        back; ``retry_seconds``: how long a request is tried while nothing answers it;
+        ``timeout_seconds``: how long each try may be silent."""
+        self.url = base_url.rstrip("/")
         self._patience = patience_seconds
         self._retry_seconds = retry_seconds
-        self._http = httpx.Client(**options(self._url, key), transport=transport)
+        self._http = httpx.Client(**options(self.url, key, timeout_seconds), transport=transport)
 
     def __enter__(self) -> Self:
         return self
@@ -59,7 +62,7 @@ class Client(Blocking, Endpoints):
 
     def stream(self, job_id: str, after: int = 0) -> Generator[Event, None, None]:
         """Events as they come, each once, until the job is over; a broken stream is taken up."""
-        feed = Feed(self._url, job_id, after, self._patience)
+        feed = Feed(self.url, job_id, after, self._patience)
         while True:
             try:
                 yield from self._connection(feed)
@@ -87,7 +90,7 @@ class Client(Blocking, Endpoints):
                 feed.heard(response)
 
     def _send(self, call: Call[T]) -> T:
-        return read(self._url, call, self._answer(call.request))
+        return read(self.url, call, self._answer(call.request))
 
     def _each(self, call: Call[Page[T]]) -> Iterator[T]:
         while True:
@@ -99,11 +102,11 @@ class Client(Blocking, Endpoints):
 
     def _pieces(self, download: Download[T]) -> Iterator[T]:
         response = self._answer(download.request, stream=True)
-        with closing(response), whole(self._url, download):
+        with closing(response), whole(self.url, download):
             yield from download.pieces(response)
 
     def _answer(self, request: Request, *, stream: bool = False) -> httpx.Response:
-        retries = Retries(self._url, self._retry_seconds, retried=request.retried)
+        retries = Retries(self.url, self._retry_seconds, retried=request.retried)
         while True:
             try:
                 response = self._http.send(

@@ -12,16 +12,24 @@ from rkd_online.errors import ServiceError
 T = TypeVar("T")
 
 LOCAL: Final = "http://127.0.0.1:8420"
-TIMEOUT: Final = httpx.Timeout(30.0, connect=5.0)
-STREAM_TIMEOUT: Final = httpx.Timeout(45.0, connect=5.0)
+CONNECT_SECONDS: Final = 5.0
+TIMEOUT_SECONDS: Final = 30.0
+STREAM_TIMEOUT: Final = httpx.Timeout(45.0, connect=CONNECT_SECONDS)
 """A stream sends something every 15 s, if only a heartbeat."""
 PATIENCE_SECONDS: Final = 60.0
 
 
-def options(url: str, key: str) -> dict[str, Any]:
-    """Of either of httpx's clients."""
+def options(url: str, key: str, seconds: float) -> dict[str, Any]:
+    """Of either of httpx's clients. Raises ServiceError for what cannot be sent."""
+    try:
+        httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise ServiceError(f"{url!r} is no address: {error}") from error
+    if not (key.isascii() and key.isprintable()):
+        raise ServiceError("the API key has characters that no key has: copy it again")
+    timeout = httpx.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS))
     headers = {"Authorization": f"Bearer {key}"} if key else {}
-    return {"base_url": url, "timeout": TIMEOUT, "headers": headers}
+    return {"base_url": url, "timeout": timeout, "headers": headers}
 
 
 def parts(request: Request) -> dict[str, Any]:

@@ -12,12 +12,11 @@ from typing import NoReturn
 import uvicorn
 
 from rkd_online.errors import ServiceError
-from rkd_online.locks import exclusive
 from rkd_online.service.app import create_app
 from rkd_online.service.local_ray import LocalRay
 from rkd_online.service.safety.redaction import install, redactor_of
 from rkd_online.service.settings import Settings
-from rkd_online.service.store.engine import sqlite_file
+from rkd_online.service.store.file_lock import held
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +38,8 @@ def serve(
     """
     refuse_open(settings)
     _log_to_stderr()
-    with _ended_by_signal(), _file_lock(settings), listen(settings) as listener:
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _ended_by_signal(), held(settings.database), listen(settings) as listener:
         if local_ray:
             log.info("starting a local Ray")
             with closing(LocalRay.start(settings)) as ray:
@@ -105,24 +105,6 @@ def listen(settings: Settings) -> Iterator[socket.socket]:
             ) from error
         listener.listen()
         yield listener
-
-
-@contextmanager
-def _file_lock(settings: Settings) -> Iterator[None]:
-    """Two control planes on one SQLite file would both start its jobs. A server's database can
-    have several."""
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file = sqlite_file(settings.database)
-    if file is None:
-        yield
-        return
-    with exclusive(file.with_name(f"{file.name}.lock")) as free:
-        if not free:
-            raise ServiceError(
-                f"another control plane uses the database {file}: stop it, or choose another "
-                "folder with --data-dir or RKD_DATA_DIR"
-            )
-        yield
 
 
 class _Ended(BaseException):

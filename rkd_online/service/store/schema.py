@@ -51,7 +51,7 @@ async def check(url: str) -> None:
         raise _unknown(url, f"revision {found}")
     has = f"is at schema revision {found}" if found else "has no schema yet"
     raise ServiceError(
-        f"database {_shown(url)} {has}, and this version needs {head}: stop what uses it and run "
+        f"database {shown(url)} {has}, and this version needs {head}: stop what uses it and run "
         "`rkd db upgrade` with the same RKD_DATABASE_URL"
     )
 
@@ -87,10 +87,11 @@ async def _check_references(connection: AsyncConnection) -> None:
 
 def _unknown(url: str, what: str) -> ServiceError:
     return ServiceError(
-        f"database {_shown(url)} has a schema that this version does not know ({what}): run the "
+        f"database {shown(url)} has a schema that this version does not know ({what}): run the "
         "version that wrote it, or point RKD_DATABASE_URL at another database"
     )
 
 
-def _shown(url: str) -> str:
+def shown(url: str) -> str:
+    """A database's URL without its password."""
     return make_url(url).render_as_string(hide_password=True)

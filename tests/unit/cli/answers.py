@@ -1,5 +1,6 @@
 """What a control plane answers, as a test sets it."""
 
+import json
 from typing import Any
 
 import httpx
@@ -57,7 +58,8 @@ def _data(value: Any) -> str:
 
 
 class Answers:
-    """One answer per path; every other path is no job. Remembers what was asked."""
+    """One answer per path; every other path is no job. Remembers what was asked. A list is answers
+    in turn."""
 
     def __init__(self) -> None:
         self.by_path: dict[str, Any] = {}
@@ -66,6 +68,10 @@ class Answers:
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.asked.append(request)
         found = self.by_path.get(f"{request.method} {request.url.path}")
+        if isinstance(found, list):
+            found = found.pop(0)
+        if isinstance(found, httpx.Response):
+            return found
         if isinstance(found, BaseException):
             raise found
         if isinstance(found, bytes):
@@ -75,6 +81,16 @@ class Answers:
         return (
             httpx.Response(404, json=_NO_JOB) if found is None else httpx.Response(200, json=found)
         )
+
+    def body(self, number: int = -1) -> Any:
+        """What a request sent."""
+        return json.loads(self.asked[number].content)
+
+
+def problem(status: int, code: str, detail: str) -> httpx.Response:
+    """A refusal."""
+    body = {"title": "", "status": status, "code": code, "detail": detail, "request_id": "req-1"}
+    return httpx.Response(status, json=body)
 
 
 _NO_JOB = {

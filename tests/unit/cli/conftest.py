@@ -2,12 +2,14 @@
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import httpx
 import pytest
 
 from rkd_online.cli import main
+from rkd_online.client import clock
 from tests.unit.cli.answers import Answers
 
 
@@ -23,11 +25,21 @@ Rkd = Callable[..., Outcome]
 
 
 @pytest.fixture
-def rkd(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Rkd:
-    """Run a command in this process, on 80 columns, without what the environment would add."""
-    for name in ("RKD_URL", "RKD_PORT", "RKD_HOST", "RKD_DATA_DIR", "RKD_LOCAL_RAY_PORT"):
+def rkd(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Rkd:
+    """Run a command in this process, on 80 columns, without what the environment would add and
+    without the logins of who runs the tests."""
+    for name in (
+        "RKD_URL",
+        "RKD_PORT",
+        "RKD_HOST",
+        "RKD_DATA_DIR",
+        "RKD_LOCAL_RAY_PORT",
+        "RKD_API_KEY",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setattr(clock, "sleep", lambda seconds: None)
 
     def run(*arguments: str) -> Outcome:
         monkeypatch.setattr(sys, "argv", ["rkd", *arguments])

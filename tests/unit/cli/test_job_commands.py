@@ -1,9 +1,12 @@
-"""submit, watch, list and cancel: what they say, and how they end."""
+"""submit, watch, list, show, cancel, pause and resume: what they say, and how they end."""
 
+import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from rkd_online.service.state import Status
 from tests.unit.cli.answers import JOB, Answers, page, record, stream
 from tests.unit.cli.conftest import Rkd
 
@@ -97,7 +100,9 @@ def test_ctrl_c_ends_the_watching_and_not_the_job(
     assert [request.method for request in answers.asked if "cancel" in request.url.path] == []
 
 
-@pytest.mark.parametrize("command", ["watch", "cancel", "report", "trace"])
+@pytest.mark.parametrize(
+    "command", ["watch", "show", "cancel", "pause", "resume", "events", "report", "trace"]
+)
 def test_an_unknown_job_is_answered_with_where_the_known_ones_are_listed(
     rkd: Rkd, answers: Answers, command: str
 ) -> None:
@@ -125,12 +130,216 @@ def test_the_list_says_when_there_are_more(rkd: Rkd, answers: Answers) -> None:
     head, row, more = rkd("list", "--limit", "1").out.splitlines()
     assert head.split() == ["job", "name", "status", "step", "created"]
     assert row.split()[:4] == [JOB, "quickstart", "running", "7/60"]
-    assert more == "the newest 1; --limit shows up to 100"
+    assert more == "the newest 1; --limit shows up to 100, --all every one"
 
 
 def test_cancel_says_where_the_job_stands(rkd: Rkd, answers: Answers) -> None:
     answers.by_path = {f"POST /v1/jobs/{JOB}/cancel": record("stopping")}
     assert rkd("cancel", JOB).out == f"{JOB} is stopping\n"
+
+
+def test_a_submission_has_project_labels_priority_and_budget(rkd: Rkd, answers: Answers) -> None:
+    answers.by_path = {"POST /v1/jobs": record("queued")}
+    options = ["--project", "research", "--label", "team=a", "--label", "run=", "--priority", "-3"]
+    budget = ["--budget-wall", "1.5h", "--budget-tokens", "9", "--budget-gpu-hours", "0.5"]
+    outcome = rkd("submit", QUICKSTART, *options, *budget, "--json")
+    assert (outcome.code, json.loads(outcome.out)["id"]) == (0, JOB)
+    sent = answers.body()
+    assert (sent["name"], sent["project"], sent["priority"]) == ("quickstart", "research", -3)
+    assert sent["labels"] == {"team": "a", "run": ""}
+    assert sent["budget"] == {"wall_seconds": 5400.0, "tokens": 9, "gpu_hours": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("--label", "team", "--label 'team' is not of the form NAME=VALUE"),
+        ("--budget-wall", "long", "'long' is no time: write 90s, 15m, 8h or 30d"),
+        ("--budget-wall", "0h", "'0h' is no time"),
+        ("--budget-gpu-hours", "nan", "nan is no number that can be sent"),
+        ("--budget-gpu-hours", "0", "'0' is no amount: write a number above 0"),
+    ],
+)
+def test_options_that_say_nothing_are_refused(
+    rkd: Rkd, monkeypatch: pytest.MonkeyPatch, option: str, value: str, words: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+    outcome = rkd("submit", QUICKSTART, option, value)
+    assert (outcome.code, words in outcome.err) == (2, True), outcome.err
+
+
+VALIDATION = {
+    "spec": {"steps": 60},
+    "plan": "quickstart: rlad, 60 steps, seed 0",
+    "cpus": 4,
+    "gpus": 0,
+    "verdict": {"fits": True, "detail": "needs 4 CPU; there is room for it now"},
+}
+
+
+def test_a_dry_run_queues_nothing_and_says_whether_the_job_fits(rkd: Rkd, answers: Answers) -> None:
+    no = VALIDATION | {"verdict": {"fits": False, "detail": "needs 4 CPU, and there are 2"}}
+    answers.by_path = {"POST /v1/jobs:validate": [VALIDATION, no]}
+    outcome = rkd("submit", QUICKSTART, "--dry-run")
+    assert (outcome.code, outcome.out.splitlines()) == (
+        0,
+        ["quickstart: rlad, 60 steps, seed 0", "needs 4 CPU; there is room for it now"],
+    )
+    outcome = rkd("submit", QUICKSTART, "--dry-run", "--json")
+    assert (outcome.code, json.loads(outcome.out)["verdict"]["fits"]) == (1, False)
+    assert [request.url.path for request in answers.asked] == ["/v1/jobs:validate"] * 2
+
+
+def test_a_watched_submission_in_json_is_the_record_and_then_its_events(
+    rkd: Rkd, answers: Answers
+) -> None:
+    answers.by_path = {
+        "POST /v1/jobs": record("queued"),
+        f"GET /v1/jobs/{JOB}": record("succeeded"),
+        f"GET /v1/jobs/{JOB}/events/stream": stream(
+            ("status", {"status": "running"}), ("finished", {}), end="succeeded"
+        ),
+    }
+    outcome = rkd("submit", QUICKSTART, "--watch", "--json")
+    lines = [json.loads(line) for line in outcome.out.splitlines()]
+    assert (outcome.code, lines[0]["id"]) == (0, JOB)
+    assert [line["type"] for line in lines[1:]] == ["status", "finished"]
+
+
+def test_why_a_job_waits_and_pauses_is_said(rkd: Rkd, answers: Answers) -> None:
+    answers.by_path = {
+        f"GET /v1/jobs/{JOB}": record("succeeded"),
+        f"GET /v1/jobs/{JOB}/events/stream": stream(
+            ("waiting", {"reason": "waits for a place: 1 jobs run, and max_running_jobs is 1"}),
+            ("waiting", {"reason": "Ray is not reachable at http://head:8265"}),
+            ("change_asked", {"number": 1, "values": {"learning_rate": 1e-5}}),
+            ("status", {"status": "pausing", "reason": "pause was asked for"}),
+            ("paused", {"step": 7}),
+            ("status", {"status": "paused"}),
+            ("status", {"status": "queued", "reason": "resume was asked for"}),
+            end="succeeded",
+        ),
+    }
+    outcome = rkd("watch", JOB)
+    assert (outcome.code, outcome.out.splitlines()[:-1]) == (
+        0,
+        [
+            "waits for a place: 1 jobs run, and max_running_jobs is 1",
+            "waits: Ray is not reachable at http://head:8265",
+            "asked to go on with learning_rate 1e-05",
+            "job is pausing: pause was asked for",
+            "paused after step 7",
+            "job is paused",
+            "job is queued",
+        ],
+    )
+
+
+@pytest.mark.parametrize("as_json", [[], ["--json"]])
+def test_watching_ends_where_the_job_is_paused_and_says_how_it_goes_on(
+    rkd: Rkd, answers: Answers, as_json: list[str]
+) -> None:
+    budget = "its budget is spent: tokens 98,304 of 90,000"
+    answers.by_path = {
+        f"GET /v1/jobs/{JOB}": record("paused"),
+        f"GET /v1/jobs/{JOB}/events/stream": stream(
+            ("status", {"status": "pausing", "reason": budget}),
+            ("status", {"status": "paused"}),
+            ("status", {"status": "never seen"}),
+            end="succeeded",
+        ),
+    }
+    outcome = rkd("watch", JOB, *as_json)
+    assert (outcome.code, outcome.err.splitlines()) == (
+        3,
+        [f"paused. Go on with it: rkd resume {JOB}", f"Watch it again: rkd watch {JOB}"],
+    )
+    assert len(outcome.out.splitlines()) == 2
+    assert budget in outcome.out and "never seen" not in outcome.out
+
+
+def test_the_list_is_asked_for_by_all_filters(rkd: Rkd, answers: Answers) -> None:
+    answers.by_path = {"GET /v1/jobs": page()}
+    filters = ["--project", "research", "--status", "paused", "--status", "failed"]
+    outcome = rkd("list", *filters, "--label", "team=a", "--since", "2026-03-01T00:00:00+00:00")
+    assert answers.asked[0].url.params.multi_items() == [
+        ("status", "paused"),
+        ("status", "failed"),
+        ("project", "research"),
+        ("label", "team=a"),
+        ("created_after", "2026-03-01T00:00:00+00:00"),
+        ("limit", "20"),
+    ]
+    assert outcome.out.startswith("no job at http://127.0.0.1:8420 is paused or failed: ")
+    assert rkd("list", "--label", "team=a").out.startswith(
+        "no job at http://127.0.0.1:8420 is like"
+    )
+
+
+def test_since_may_be_a_time_ago(rkd: Rkd, answers: Answers) -> None:
+    answers.by_path = {"GET /v1/jobs": page()}
+    rkd("list", "--since", "24h")
+    asked = datetime.fromisoformat(answers.asked[0].url.params["created_after"])
+    ago = datetime.now(UTC) - asked
+    assert timedelta(hours=24) <= ago < timedelta(hours=24, minutes=5)
+
+
+def test_all_jobs_are_one_list_whatever_the_pages(rkd: Rkd, answers: Answers) -> None:
+    pages = [page(record("running"), more=True), page(record("paused", project="research"))]
+    answers.by_path = {"GET /v1/jobs": [*pages, *pages]}
+    found = json.loads(rkd("list", "--all", "--json").out)
+    assert ([job["status"] for job in found["data"]], found["has_more"], found["next"]) == (
+        ["running", "paused"],
+        False,
+        None,
+    )
+    head, first, second = rkd("list", "--all").out.splitlines()
+    assert head.split() == ["job", "project", "name", "status", "step", "created"]
+    assert (first.split()[1:4], second.split()[1:4]) == (
+        ["default", "quickstart", "running"],
+        ["research", "quickstart", "paused"],
+    )
+    assert dict(answers.asked[1].url.params) == {"limit": "100", "after": "x"}
+
+
+def test_the_table_shows_every_status(rkd: Rkd, answers: Answers) -> None:
+    answers.by_path = {"GET /v1/jobs": page(*(record(status) for status in Status))}
+    rows = rkd("list").out.splitlines()[1:]
+    assert [row.split()[2] for row in rows] == list(Status)
+
+
+def test_a_job_is_shown_with_what_is_known_of_it(rkd: Rkd, answers: Answers) -> None:
+    answers.by_path = {
+        f"GET /v1/jobs/{JOB}": record(
+            "paused",
+            step=24,
+            labels={"team": "a", "run": "7"},
+            budget={"tokens": 90000},
+            spent={"wall_seconds": 41.5, "tokens": 98304, "gpu_hours": 1.5},
+            attempt=2,
+            losses=1,
+        )
+    }
+    rows = [line.split(maxsplit=1) for line in rkd("show", JOB).out.splitlines()]
+    shown = {name: value.strip() for name, value in rows}
+    assert shown["status"] == "paused"
+    assert shown["labels"] == "team=a run=7"
+    assert shown["budget"] == "tokens 90,000"
+    assert shown["spent"] == "42 s, 98,304 tokens, 1.50 GPU-hours"
+    assert shown["step"].startswith("24 of 60, 2026-03-01")
+    assert (shown["attempt"], shown["revision"]) == ("2, 1 lost", "1")
+    assert {"error", "waiting", "finished", "checkpoint"} & set(shown) == set()
+    assert json.loads(rkd("show", JOB, "--json").out)["labels"] == {"team": "a", "run": "7"}
+
+
+def test_pause_and_resume_say_where_the_job_stands(rkd: Rkd, answers: Answers) -> None:
+    answers.by_path = {
+        f"POST /v1/jobs/{JOB}/pause": record("pausing"),
+        f"POST /v1/jobs/{JOB}/resume": record("queued"),
+    }
+    assert rkd("pause", JOB).out == f"{JOB} is pausing\ngo on with it: rkd resume {JOB}\n"
+    assert rkd("resume", JOB).out == f"{JOB} is queued\n"
+    assert json.loads(rkd("pause", JOB, "--json").out)["status"] == "pausing"
 
 
 def test_a_broken_spec_is_told_with_all_its_problems_a_line_each(rkd: Rkd, tmp_path: Path) -> None:
