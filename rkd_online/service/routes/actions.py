@@ -9,7 +9,7 @@ from rkd_online.service.amending import amend
 from rkd_online.service.reconcile.budgets import spent
 from rkd_online.service.records import job_record
 from rkd_online.service.requests import JobPatch
-from rkd_online.service.routes.access import lock_job, read_job
+from rkd_online.service.routes.access import JobId, lock_job, read_job
 from rkd_online.service.routes.jobs import ETAG
 from rkd_online.service.schemas.job import JobRecord
 from rkd_online.service.services import Services, ServicesDep
@@ -38,7 +38,7 @@ REASONS = {
 
 @router.post("/cancel", status_code=202, response_model=JobRecord, responses=RESPONSES)
 async def cancel(
-    job_id: str,
+    job_id: JobId,
     caller: Submitter,
     change: ChangeDep,
     services: ServicesDep,
@@ -50,7 +50,7 @@ async def cancel(
 
 @router.post("/pause", status_code=202, response_model=JobRecord, responses=RESPONSES)
 async def pause(
-    job_id: str,
+    job_id: JobId,
     caller: Submitter,
     change: ChangeDep,
     services: ServicesDep,
@@ -62,7 +62,7 @@ async def pause(
 
 @router.post("/resume", status_code=202, response_model=JobRecord, responses=RESPONSES)
 async def resume(
-    job_id: str,
+    job_id: JobId,
     caller: Submitter,
     change: ChangeDep,
     services: ServicesDep,
@@ -78,7 +78,7 @@ async def resume(
     responses={200: {"headers": ETAG}, **documented(401, 403, 404, 409, 412, 413, 428, 429)},
 )
 async def change_job(
-    job_id: str,
+    job_id: JobId,
     request: JobPatch,
     caller: Submitter,
     change: ChangeDep,

@@ -12,7 +12,7 @@ from rkd_online.service.access.authentication import Bearer, Viewer, identify
 from rkd_online.service.access.caller import LOCAL, Caller
 from rkd_online.service.bell import wait_for_ring
 from rkd_online.service.records import event_record
-from rkd_online.service.routes.access import visible
+from rkd_online.service.routes.access import JobId, visible
 from rkd_online.service.schemas.answer import Page
 from rkd_online.service.schemas.event import Event, StreamEnd
 from rkd_online.service.services import Services, ServicesDep
@@ -36,7 +36,7 @@ After = Annotated[int, Query(ge=0, le=MOST)]
 
 @router.get("/jobs/{job_id}/events", responses=documented(401, 404, 429))
 async def list_events(
-    job_id: str,
+    job_id: JobId,
     caller: Viewer,
     services: ServicesDep,
     after: After = 0,
@@ -58,7 +58,7 @@ async def list_events(
     responses=documented(401, 404, 429),
 )
 async def stream_events(
-    job_id: str,
+    job_id: JobId,
     caller: Viewer,
     services: ServicesDep,
     bearer: Bearer,
