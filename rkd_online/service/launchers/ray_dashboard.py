@@ -12,7 +12,7 @@ CALL_TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 LOG_TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 AGENT_SECONDS: Final = 20
 """Time that the dashboard gives the agent of a node for its part of a log."""
-MOST_LOG_BYTES: Final = 4 << 20
+MOST_LOG_BYTES: Final = 2 << 20
 """Of a log's end: a line can be of any length."""
 LOG_FILE: Final = "/api/v0/logs/file"
 

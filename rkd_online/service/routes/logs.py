@@ -1,5 +1,6 @@
 """What the processes of a job's runs print."""
 
+import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -12,6 +13,7 @@ from rkd_online.service.launchers.base import (
     LogStream,
     RunState,
 )
+from rkd_online.service.reading.log_text import without_secrets
 from rkd_online.service.reading.series import MOST_STEP
 from rkd_online.service.routes.access import read_job
 from rkd_online.service.schemas.log import JobLog, LogRole
@@ -49,7 +51,7 @@ async def logs(
     tail: Annotated[int, Query(ge=1, le=10_000, description="How many lines.")] = 200,
 ) -> JobLog:
     """The last lines that the driver of a run, or one of its workers, wrote: as long as the cluster
-    keeps them."""
+    keeps them, and without secrets."""
     job = await read_job(services, caller, job_id)
     number = attempt or job.attempt
     if not 1 <= number <= job.attempt:
@@ -65,7 +67,11 @@ async def logs(
     except LauncherUnavailable as error:
         raise ApiError(503, "cluster_unavailable", str(error)) from error
     return JobLog(
-        attempt=number, role=role, worker=worker, stream=stream if worker else None, text=text
+        attempt=number,
+        role=role,
+        worker=worker,
+        stream=stream if worker else None,
+        text=await asyncio.to_thread(without_secrets, services.redactor, text),
     )
 
 

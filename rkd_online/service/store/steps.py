@@ -1,5 +1,5 @@
 """Numbers of the steps that runs reported. The database takes them out of the reports: to parse
-all reports of a long job here would take ten times as long."""
+all reports of a long job here would take many times as long."""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final

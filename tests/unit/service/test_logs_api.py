@@ -3,6 +3,9 @@
 import pytest
 
 from rkd_online.service.launchers.base import LauncherRefused, LauncherUnavailable, RunState
+from rkd_online.service.reading import log_text
+from rkd_online.service.reading.log_text import without_secrets
+from rkd_online.service.safety.redaction import Redactor
 from tests.unit.service.plane import Plane
 
 pytestmark = pytest.mark.asyncio
@@ -46,6 +49,41 @@ async def test_a_worker_is_asked_for_by_role_place_and_stream(
         "stream": stream,
         "text": "second\nthird\n",
     }
+
+
+@pytest.mark.parametrize("role", ["driver", "learner"])
+async def test_secrets_are_taken_out(plane: Plane, role: str) -> None:
+    launch = await plane.running()
+    key = plane.http.headers["Authorization"].removeprefix("Bearer ")
+    text = f"sent {launch.token} with\nAuthorization: Bearer abc\nRKD_API_KEY={key}\nstep 1"
+    plane.launcher.logs = {"driver": text, "1 learner:0 err": text}
+    answer = await plane.http.get(f"/v1/jobs/{launch.job_id}/logs?role={role}")
+    shown = answer.json()["text"]
+    assert shown.splitlines() == [
+        "sent rkd_attempt_*** with",
+        "Authorization: ***",
+        f"RKD_API_KEY={key[:16]}_***",
+        "step 1",
+    ]
+
+
+async def test_a_long_log_is_searched_in_pieces_that_cut_no_secret(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A piece ends at the first line behind 20 characters that nothing belongs to."""
+    monkeypatch.setattr(log_text, "PIECE", 20)
+    redactor = Redactor()
+    pieces: list[str] = []
+
+    def upper(piece: str) -> str:
+        pieces.append(piece)
+        return piece.upper()
+
+    monkeypatch.setattr(redactor, "text", upper)
+    lines = ["a" * 30, "b" * 10, "the password:", "", "hunter2", "sent Bearer ", "abc", "c"]
+    text = "\n".join(lines)
+    assert without_secrets(redactor, text) == text.upper()
+    assert [piece.splitlines() for piece in pieces] == [lines[:1], lines[1:5], lines[5:]]
 
 
 async def test_an_earlier_attempt_can_be_named(plane: Plane) -> None:
