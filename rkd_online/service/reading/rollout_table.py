@@ -78,7 +78,8 @@ def opened(path: Path) -> "Iterator[RolloutTable]":
     from pyarrow import parquet
 
     try:
-        with parquet.ParquetFile(path, buffer_size=BUFFER_BYTES) as file:
+        # Buffered ahead, whole columns of the step would be held.
+        with parquet.ParquetFile(path, buffer_size=BUFFER_BYTES, pre_buffer=False) as file:
             yield RolloutTable(file)
     except (pa.ArrowException, OSError, MissingColumn) as error:
         raise ApiError(500, "unreadable_rollouts", f"{path} cannot be read: {error}") from error
