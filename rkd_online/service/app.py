@@ -27,13 +27,17 @@ from rkd_online.service.reconcile.reconciler import Reconciler
 from rkd_online.service.routes import (
     actions,
     audit,
+    checkpoints,
     events,
     health,
     internal,
     jobs,
     keys,
+    logs,
+    metrics,
     projects,
     results,
+    rollouts,
     whoami,
 )
 from rkd_online.service.safety.limits import limits_of
@@ -55,6 +59,10 @@ ROUTERS: Final = (
     actions.router,
     events.router,
     results.router,
+    metrics.router,
+    rollouts.router,
+    checkpoints.router,
+    logs.router,
     projects.router,
     keys.router,
     audit.router,

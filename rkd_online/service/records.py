@@ -108,6 +108,10 @@ def _links(services: Services, job: JobRow) -> Links:
         events=f"{here}/events",
         stream=f"{here}/events/stream",
         report=f"{here}/report",
+        metrics=f"{here}/metrics",
+        rollouts=f"{here}/rollouts",
+        checkpoints=f"{here}/checkpoints",
+        logs=f"{here}/logs",
         data=str(services.settings.job_dir(job.id)),
         ray_dashboard=services.launcher.dashboard(job.id, job.attempt) if job.attempt else None,
     )

@@ -85,6 +85,14 @@ class Links(Answer):
     """Its events as a stream."""
     report: str
     """Its report, once there is one."""
+    metrics: str
+    """Its metrics over the steps."""
+    rollouts: str
+    """What it learned from."""
+    checkpoints: str
+    """Its checkpoints."""
+    logs: str
+    """What its runs print."""
     data: str
     """Folder of its files."""
     ray_dashboard: str | None
