@@ -18,6 +18,7 @@ from rkd_online.service.access.keys import Digests, read_pepper
 from rkd_online.service.bell import Bell
 from rkd_online.service.clock import Now, utc_now
 from rkd_online.service.drain import Drain
+from rkd_online.service.feed import Feeds
 from rkd_online.service.launchers.base import Launcher
 from rkd_online.service.launchers.quiet import QuietLauncher
 from rkd_online.service.launchers.ray_jobs import RayJobs
@@ -112,6 +113,7 @@ def _services(settings: Settings, launcher: Launcher, now: Now) -> Services:
         database=database,
         launcher=launcher,
         bell=bell,
+        feeds=Feeds(database, bell),
         reconciler=reconciler,
         room=WatchedRoom(launcher),
         drain=Drain(),

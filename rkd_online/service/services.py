@@ -9,6 +9,7 @@ from rkd_online.service.access.keys import Digests
 from rkd_online.service.bell import Bell
 from rkd_online.service.clock import Now
 from rkd_online.service.drain import Drain
+from rkd_online.service.feed import Feeds
 from rkd_online.service.launchers.base import Launcher
 from rkd_online.service.launchers.watched import WatchedRoom
 from rkd_online.service.naming import NameChecker
@@ -27,6 +28,7 @@ class Services:
     database: Database
     launcher: Launcher
     bell: Bell
+    feeds: Feeds
     reconciler: Reconciler
     room: WatchedRoom
     drain: Drain
