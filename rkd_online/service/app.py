@@ -15,6 +15,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from rkd_online import __version__
 from rkd_online.service.access.first_key import ensure_first_key
 from rkd_online.service.access.keys import Digests, read_pepper
+from rkd_online.service.access.known_keys import KnownKeys
 from rkd_online.service.bell import Bell
 from rkd_online.service.clock import Now, utc_now
 from rkd_online.service.drain import Drain
@@ -118,6 +119,7 @@ def _services(settings: Settings, launcher: Launcher, now: Now) -> Services:
         room=WatchedRoom(launcher),
         drain=Drain(),
         digests=digests,
+        known_keys=KnownKeys(database, bell),
         limits=limits,
         names=names,
         redactor=redactor,

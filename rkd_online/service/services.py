@@ -6,6 +6,7 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 
 from rkd_online.service.access.keys import Digests
+from rkd_online.service.access.known_keys import KnownKeys
 from rkd_online.service.bell import Bell
 from rkd_online.service.clock import Now
 from rkd_online.service.drain import Drain
@@ -33,6 +34,7 @@ class Services:
     room: WatchedRoom
     drain: Drain
     digests: Digests
+    known_keys: KnownKeys
     limits: Limits
     names: NameChecker
     redactor: Redactor
