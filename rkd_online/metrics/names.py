@@ -106,3 +106,32 @@ METRICS = {
 phase with a reference, ``teacher/divergence`` and ``teacher/top_k_mass`` one with a divergence,
 ``teacher/agreement`` a teacher and a group with a correct and an incorrect sibling, validation its
 step."""
+
+PARTS = {
+    "reward/mean": Metric("reward", "Mean reward of the part's rollouts in the step."),
+    "reward/correct_share": Metric(_SHARE, "Those of them that the verdict calls correct."),
+    "sampler/kl_teacher": Metric(
+        _NATS, "Estimate of KL(sampler || the part's teacher) per sampled token."
+    ),
+    "teacher/agreement": Metric(
+        _SHARE, "Such pairs of the part in which its teacher prefers the correct one."
+    ),
+    "validation/pass_at_1": Metric(_SHARE, "Correct answers to the part's validation prompts."),
+    "idle/scorer_share": Metric(
+        _SHARE, "The step's time when a scorer of their teacher did nothing, mean."
+    ),
+}
+"""What a job with a mixture reports by part, without the part's name behind it."""
+COEFFICIENT = Metric("", "Value of a coefficient that the phase anneals.")
+
+
+def metric_of(name: str) -> Metric | None:
+    """What a reported name means, also of one part or of an annealed coefficient; None for what
+    this version does not report."""
+    if name in METRICS:
+        return METRICS[name]
+    stage, _, quantity = name.partition("/")
+    if stage == "phase" and quantity:
+        return COEFFICIENT
+    quantity, _, part = quantity.partition("/")
+    return PARTS.get(f"{stage}/{quantity}") if part else None

@@ -15,9 +15,11 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from rkd_online import __version__
 from rkd_online.service.access.first_key import ensure_first_key
 from rkd_online.service.access.keys import Digests, read_pepper
+from rkd_online.service.access.known_keys import KnownKeys
 from rkd_online.service.bell import Bell
 from rkd_online.service.clock import Now, utc_now
 from rkd_online.service.drain import Drain
+from rkd_online.service.feed import Feeds
 from rkd_online.service.launchers.base import Launcher
 from rkd_online.service.launchers.quiet import QuietLauncher
 from rkd_online.service.launchers.ray_jobs import RayJobs
@@ -27,13 +29,17 @@ from rkd_online.service.reconcile.reconciler import Reconciler
 from rkd_online.service.routes import (
     actions,
     audit,
+    checkpoints,
     events,
     health,
     internal,
     jobs,
     keys,
+    logs,
+    metrics,
     projects,
     results,
+    rollouts,
     whoami,
 )
 from rkd_online.service.safety.limits import limits_of
@@ -55,6 +61,10 @@ ROUTERS: Final = (
     actions.router,
     events.router,
     results.router,
+    metrics.router,
+    rollouts.router,
+    checkpoints.router,
+    logs.router,
     projects.router,
     keys.router,
     audit.router,
@@ -105,10 +115,12 @@ def _services(settings: Settings, launcher: Launcher, now: Now) -> Services:
         database=database,
         launcher=launcher,
         bell=bell,
+        feeds=Feeds(database, bell),
         reconciler=reconciler,
         room=WatchedRoom(launcher),
         drain=Drain(),
         digests=digests,
+        known_keys=KnownKeys(database, bell),
         limits=limits,
         names=names,
         redactor=redactor,

@@ -2,11 +2,10 @@
 
 from rkd_online.service.reconcile.budgets import HOUR
 from rkd_online.service.schemas.access import AuditRecord, KeyRecord, ProjectRecord, Quota, Usage
-from rkd_online.service.schemas.event import Event
 from rkd_online.service.schemas.job import Budget, Checkpoint, JobRecord, Links, Progress, Spent
 from rkd_online.service.services import Services
 from rkd_online.service.store.access_tables import AuditRow, KeyRow, ProjectRow
-from rkd_online.service.store.tables import EventRow, JobRow
+from rkd_online.service.store.tables import JobRow
 
 
 def job_record(services: Services, job: JobRow) -> JobRecord:
@@ -39,11 +38,6 @@ def job_record(services: Services, job: JobRow) -> JobRecord:
         error=_error(services, job),
         links=_links(services, job),
     )
-
-
-def event_record(row: EventRow) -> Event:
-    """An event."""
-    return Event(number=row.number, at=row.at, type=row.type, attempt=row.attempt, data=row.data)
 
 
 def key_record(row: KeyRow) -> KeyRecord:
@@ -108,6 +102,10 @@ def _links(services: Services, job: JobRow) -> Links:
         events=f"{here}/events",
         stream=f"{here}/events/stream",
         report=f"{here}/report",
+        metrics=f"{here}/metrics",
+        rollouts=f"{here}/rollouts",
+        checkpoints=f"{here}/checkpoints",
+        logs=f"{here}/logs",
         data=str(services.settings.job_dir(job.id)),
         ray_dashboard=services.launcher.dashboard(job.id, job.attempt) if job.attempt else None,
     )

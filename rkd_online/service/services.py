@@ -6,9 +6,11 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 
 from rkd_online.service.access.keys import Digests
+from rkd_online.service.access.known_keys import KnownKeys
 from rkd_online.service.bell import Bell
 from rkd_online.service.clock import Now
 from rkd_online.service.drain import Drain
+from rkd_online.service.feed import Feeds
 from rkd_online.service.launchers.base import Launcher
 from rkd_online.service.launchers.watched import WatchedRoom
 from rkd_online.service.naming import NameChecker
@@ -27,10 +29,12 @@ class Services:
     database: Database
     launcher: Launcher
     bell: Bell
+    feeds: Feeds
     reconciler: Reconciler
     room: WatchedRoom
     drain: Drain
     digests: Digests
+    known_keys: KnownKeys
     limits: Limits
     names: NameChecker
     redactor: Redactor

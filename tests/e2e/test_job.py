@@ -100,12 +100,16 @@ def test_rollouts_hold_the_log_probs_of_three_policies(finished: Finished) -> No
         assert row["reward"] == dict(row["reward_parts"])["verifier"]
 
 
-def test_the_job_is_found_in_ray_by_its_id(finished: Finished) -> None:
+def test_the_job_is_found_in_ray_by_its_id(finished: Finished, service: Service) -> None:
     job = finished.record.id
     assert finished.ray_job["metadata"]["rkd_job"] == job
     names = {a["name"] for a in finished.actors if a["name"].startswith(f"rkd:{job}:")}
     roles = ("generator", "scorer", "learner", "evaluator")
     assert names == {f"rkd:{job}:{role}:0" for role in roles}
+    for role, said in (("driver", "rkd_online.cluster.entrypoint"), ("generator", "vllm")):
+        url = f"{service.url}/v1/jobs/{job}/logs?role={role}"
+        log = httpx.get(url, headers={"Authorization": f"Bearer {service.key}"}, timeout=60)
+        assert said in log.json()["text"], log.text
 
 
 def test_a_bad_spec_names_field_value_and_what_is_allowed(service: Service) -> None:

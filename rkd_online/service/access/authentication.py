@@ -52,13 +52,13 @@ async def identify(services: Services, key: str) -> Caller | None:
     found = key_id(key)
     if found is None:
         return None
-    async with services.database.read() as session:
-        row = await keys.find(session, found)
+    row = await services.known_keys.find(found)
     if row is None or not services.digests.match(key, row.digest) or not _valid(services, row):
         return None
     if row.last_used_at is None or services.now() - row.last_used_at > USED_EVERY:
         async with services.database.write() as session:
             await keys.touch(session, row.id, services.now())
+        row.last_used_at = services.now()
     return Caller(row.id, row.name, row.project_id, row.scope)
 
 

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
 
 from rkd_online.errors import ClusterError
 from rkd_online.service.launchers.room import Room
+
+LogStream: TypeAlias = Literal["out", "err"]
 
 
 class LauncherError(ClusterError):
@@ -78,6 +80,13 @@ class Launcher(Protocol):
 
     async def log_tail(self, job_id: str, attempt: int, lines: int) -> str:
         """The last lines that an attempt printed."""
+        ...
+
+    async def role_log(
+        self, job_id: str, attempt: int, worker: str, stream: LogStream, lines: int
+    ) -> str:
+        """The last lines that a worker of an attempt wrote, such as ``generator:0``. Raises
+        `LauncherRefused` with the reason where there is no such log."""
         ...
 
     async def room(self) -> Room:

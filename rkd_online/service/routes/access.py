@@ -1,5 +1,8 @@
 """Jobs as a caller may see them: what belongs to another project is not there."""
 
+from typing import Annotated
+
+from fastapi import Path
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from rkd_online.service.access.caller import Caller
@@ -7,6 +10,9 @@ from rkd_online.service.services import Services
 from rkd_online.service.store import jobs
 from rkd_online.service.store.tables import JobRow
 from rkd_online.service.web.problems import no_such_job
+
+JobId = Annotated[str, Path(max_length=40, pattern=r"^[A-Za-z0-9-]+$", description="Its id.")]
+KeyId = Annotated[str, Path(max_length=16, pattern=r"^[A-Za-z0-9]+$", description="Its id.")]
 
 
 async def read_job(services: Services, caller: Caller, job_id: str) -> JobRow:

@@ -1,5 +1,6 @@
 """What can be done with a job: cancel, pause, resume, change."""
 
+import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Response
@@ -9,7 +10,7 @@ from rkd_online.service.amending import amend
 from rkd_online.service.reconcile.budgets import spent
 from rkd_online.service.records import job_record
 from rkd_online.service.requests import JobPatch
-from rkd_online.service.routes.access import lock_job
+from rkd_online.service.routes.access import JobId, lock_job, read_job
 from rkd_online.service.routes.jobs import ETAG
 from rkd_online.service.schemas.job import JobRecord
 from rkd_online.service.services import Services, ServicesDep
@@ -19,6 +20,9 @@ from rkd_online.service.web.once import Change, ChangeDep
 from rkd_online.service.web.problems import ApiError, documented
 from rkd_online.service.web.revision import IfMatch, check, require, tag
 from rkd_online.service.web.strict_json import StrictRoute
+from rkd_online.spec.changes import changed_spec
+from rkd_online.spec.check import check_spec
+from rkd_online.spec.job import JobSpec
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["jobs"], route_class=StrictRoute)
 
@@ -36,7 +40,7 @@ REASONS = {
 
 @router.post("/cancel", status_code=202, response_model=JobRecord, responses=RESPONSES)
 async def cancel_job(
-    job_id: str,
+    job_id: JobId,
     caller: Submitter,
     change: ChangeDep,
     services: ServicesDep,
@@ -48,7 +52,7 @@ async def cancel_job(
 
 @router.post("/pause", status_code=202, response_model=JobRecord, responses=RESPONSES)
 async def pause_job(
-    job_id: str,
+    job_id: JobId,
     caller: Submitter,
     change: ChangeDep,
     services: ServicesDep,
@@ -60,7 +64,7 @@ async def pause_job(
 
 @router.post("/resume", status_code=202, response_model=JobRecord, responses=RESPONSES)
 async def resume_job(
-    job_id: str,
+    job_id: JobId,
     caller: Submitter,
     change: ChangeDep,
     services: ServicesDep,
@@ -76,7 +80,7 @@ async def resume_job(
     responses={200: {"headers": ETAG}, **documented(401, 403, 404, 409, 412, 413, 428, 429)},
 )
 async def change_job(
-    job_id: str,
+    job_id: JobId,
     request: JobPatch,
     caller: Submitter,
     change: ChangeDep,
@@ -85,6 +89,10 @@ async def change_job(
 ) -> Response:
     """Change a job that waits or runs. A run takes new values of its spec with its next step and
     tells so by the event ``changed``."""
+    if (asked := request.changes) is not None:
+        seen = await read_job(services, caller, job_id)
+        spec = changed_spec(JobSpec.model_validate(seen.spec), asked)
+        await asyncio.to_thread(check_spec, spec)
     async with change.transaction() as session:
         job = await lock_job(session, change.caller, job_id)
         require(if_match, job.revision, job_id)

@@ -2,10 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Path
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from rkd_online.service import intake
+from rkd_online.service.routes.access import JobId
 from rkd_online.service.run_events import Receipt, RunEvents
 from rkd_online.service.services import ServicesDep
 from rkd_online.service.state import ACTIVE
@@ -15,6 +16,7 @@ from rkd_online.service.web.strict_json import StrictRoute
 
 router = APIRouter(prefix="/v1/internal", tags=["runs"], route_class=StrictRoute)
 
+Number = Annotated[int, Path(ge=1, le=2**31 - 1)]
 bearer = HTTPBearer(
     auto_error=False,
     scheme_name="AttemptToken",
@@ -25,7 +27,7 @@ Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 
 @router.post("/jobs/{job_id}/attempts/{number}/events", responses=documented(401, 409, 413))
 async def report_events(
-    job_id: str, number: int, batch: RunEvents, bearer: Bearer, services: ServicesDep
+    job_id: JobId, number: Number, batch: RunEvents, bearer: Bearer, services: ServicesDep
 ) -> Receipt:
     """Take a run's events, each number once. An empty list is a heartbeat."""
     async with services.database.write() as session:

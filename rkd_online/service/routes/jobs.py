@@ -4,15 +4,15 @@ import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
 from rkd_online.service.access.authentication import Submitter, Viewer
 from rkd_online.service.access.caller import Caller
 from rkd_online.service.queueing import check_queue, never_fits, verdict
 from rkd_online.service.reconcile.needs import needs_of
 from rkd_online.service.records import job_record
-from rkd_online.service.requests import JobRequest, ProjectName
-from rkd_online.service.routes.access import read_job
+from rkd_online.service.requests import JobRequest, Labels, ProjectName
+from rkd_online.service.routes.access import JobId, read_job
 from rkd_online.service.schemas.answer import Page
 from rkd_online.service.schemas.job import JobRecord, Validation
 from rkd_online.service.services import ServicesDep
@@ -31,6 +31,7 @@ router = APIRouter(prefix="/v1", tags=["jobs"], route_class=StrictRoute)
 
 Limit = Annotated[int, Query(ge=1, le=100)]
 After = Annotated[str | None, Query(max_length=200, description="`next` of the page before.")]
+LABELS: TypeAdapter[dict[str, str]] = TypeAdapter(Labels)
 ETAG = {"ETag": {"schema": {"type": "string"}, "description": "Its revision."}}
 
 
@@ -121,7 +122,7 @@ async def list_jobs(
 
 @router.get("/jobs/{job_id}", responses={200: {"headers": ETAG}, **documented(401, 404, 429)})
 async def show_job(
-    job_id: str, caller: Viewer, services: ServicesDep, response: Response
+    job_id: JobId, caller: Viewer, services: ServicesDep, response: Response
 ) -> JobRecord:
     """One job."""
     job = await read_job(services, caller, job_id)
@@ -136,6 +137,9 @@ def _listed(caller: Caller, project: str | None) -> str | None:
 
 def _labels(given: list[str]) -> dict[str, str]:
     pairs = [one.partition("=") for one in given]
-    if wrong := [name for name, sign, _ in pairs if not name or not sign]:
-        raise ApiError(422, "invalid_label", f"label={wrong[0]!r} is not of the form NAME=VALUE")
-    return {name: value for name, _, value in pairs}
+    try:
+        return LABELS.validate_python({name: value for name, _, value in pairs})
+    except ValidationError as error:
+        raise ApiError(
+            422, "invalid_label", f"label={given} should each be NAME=VALUE as a job has them"
+        ) from error

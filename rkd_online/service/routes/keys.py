@@ -8,6 +8,7 @@ from rkd_online.service.access.caller import Caller, no_such_project
 from rkd_online.service.access.keys import new_key
 from rkd_online.service.records import key_record
 from rkd_online.service.requests import KeyRequest, ProjectName, in_future
+from rkd_online.service.routes.access import KeyId
 from rkd_online.service.routes.jobs import After, Limit
 from rkd_online.service.schemas.access import KeyRecord, NewKeyRecord
 from rkd_online.service.schemas.answer import Page
@@ -67,7 +68,7 @@ async def list_keys(
 
 
 @router.get("/{key_id}", responses=documented(401, 403, 404, 429))
-async def show_key(key_id: str, caller: Admin, services: ServicesDep) -> KeyRecord:
+async def show_key(key_id: KeyId, caller: Admin, services: ServicesDep) -> KeyRecord:
     """One key, without its secret."""
     async with services.database.read() as session:
         return key_record(_visible(caller, await keys.find(session, key_id), key_id))
@@ -80,7 +81,7 @@ async def show_key(key_id: str, caller: Admin, services: ServicesDep) -> KeyReco
     responses=documented(401, 403, 404, 409, 413, 429),
 )
 async def rotate_key(
-    key_id: str, caller: Admin, change: ChangeDep, services: ServicesDep
+    key_id: KeyId, caller: Admin, change: ChangeDep, services: ServicesDep
 ) -> Response:
     """A new key that is good for the same, and the old one revoked, in one step."""
     async with change.transaction() as session:
@@ -98,7 +99,7 @@ async def rotate_key(
 
 @router.delete("/{key_id}", response_model=KeyRecord, responses=documented(401, 403, 404, 413, 429))
 async def revoke_key(
-    key_id: str, caller: Admin, change: ChangeDep, services: ServicesDep
+    key_id: KeyId, caller: Admin, change: ChangeDep, services: ServicesDep
 ) -> Response:
     """End a key at once; again does nothing."""
     async with change.transaction() as session:

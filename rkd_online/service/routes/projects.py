@@ -51,9 +51,7 @@ async def make_project(
 async def list_projects(
     caller: Viewer,
     services: ServicesDep,
-    after: Annotated[
-        str | None, Query(max_length=40, description="`next` of the page before.")
-    ] = None,
+    after: Annotated[ProjectName | None, Query(description="`next` of the page before.")] = None,
     limit: Limit = 20,
 ) -> Page[ProjectRecord]:
     """Projects with their quotas and what they use, by name; a project's key sees its own."""

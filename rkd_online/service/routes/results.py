@@ -10,7 +10,7 @@ from rkd_online.metrics.chrome_trace import chrome_trace
 from rkd_online.metrics.trace_steps import has_steps
 from rkd_online.service.access.authentication import Viewer
 from rkd_online.service.access.caller import Caller
-from rkd_online.service.routes.access import read_job
+from rkd_online.service.routes.access import JobId, read_job
 from rkd_online.service.services import Services, ServicesDep
 from rkd_online.service.web.problems import ApiError, documented
 
@@ -18,7 +18,7 @@ router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["results"])
 
 
 @router.get("/report", responses=documented(401, 404, 429))
-async def show_report(job_id: str, caller: Viewer, services: ServicesDep) -> FileResponse:
+async def show_report(job_id: JobId, caller: Viewer, services: ServicesDep) -> FileResponse:
     """What the job gained: its ``report.json``."""
     path = await _report(services, caller, job_id)
     return FileResponse(path, media_type="application/json")
@@ -32,7 +32,7 @@ async def show_report(job_id: str, caller: Viewer, services: ServicesDep) -> Fil
         **documented(401, 404, 429),
     },
 )
-async def show_report_plot(job_id: str, caller: Viewer, services: ServicesDep) -> FileResponse:
+async def show_report_plot(job_id: JobId, caller: Viewer, services: ServicesDep) -> FileResponse:
     """The report as a picture, as it was drawn at the end of the job."""
     path = (await _report(services, caller, job_id)).with_suffix(".png")
     if not path.is_file():
@@ -45,7 +45,7 @@ async def show_report_plot(job_id: str, caller: Viewer, services: ServicesDep) -
     response_class=StreamingResponse,
     responses={200: {"content": {"application/json": {}}}, **documented(401, 404, 429)},
 )
-async def show_trace(job_id: str, caller: Viewer, services: ServicesDep) -> StreamingResponse:
+async def show_trace(job_id: JobId, caller: Viewer, services: ServicesDep) -> StreamingResponse:
     """Who did what when, for trace viewers such as https://ui.perfetto.dev, in the Trace Event
     Format; ``otherData`` sums it up. Of a job that runs: its steps so far."""
     job = await read_job(services, caller, job_id)

@@ -1,12 +1,15 @@
 """Projects, keys and the audit as the API answers them."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, NonNegativeFloat, NonNegativeInt
+from pydantic import BaseModel, ConfigDict, Field
 
 from rkd_online.service.access.scope import Scope
 from rkd_online.service.schemas.answer import Answer
+
+MOST: Final = 1_000_000
+Count = Annotated[int, Field(ge=0, le=MOST)]
 
 
 class Quota(BaseModel):
@@ -14,11 +17,11 @@ class Quota(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    max_active_jobs: NonNegativeInt | None = None
+    max_active_jobs: Count | None = None
     """Jobs that have a place on the cluster at the same time; more wait in the queue."""
-    max_queued_jobs: NonNegativeInt | None = None
+    max_queued_jobs: Count | None = None
     """Jobs in the queue; more are refused."""
-    max_gpus: NonNegativeFloat | None = None
+    max_gpus: Annotated[float, Field(ge=0, le=MOST)] | None = None
     """GPUs of its active jobs together; more wait in the queue."""
 
 

@@ -1,14 +1,13 @@
 """Jobs as the API answers them."""
 
 from datetime import datetime
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
     NonNegativeInt,
-    PositiveFloat,
     PositiveInt,
     model_validator,
 )
@@ -48,11 +47,15 @@ class Budget(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    wall_seconds: PositiveFloat | None = Field(default=None, exclude_if=is_none)
+    wall_seconds: Annotated[float, Field(gt=0, le=1e12)] | None = Field(
+        default=None, exclude_if=is_none
+    )
     """Seconds that its attempts run, all together."""
-    tokens: PositiveInt | None = Field(default=None, exclude_if=is_none)
+    tokens: Annotated[int, Field(gt=0, le=10**15)] | None = Field(default=None, exclude_if=is_none)
     """Completion tokens that it samples to learn from."""
-    gpu_hours: PositiveFloat | None = Field(default=None, exclude_if=is_none)
+    gpu_hours: Annotated[float, Field(gt=0, le=1e12)] | None = Field(
+        default=None, exclude_if=is_none
+    )
     """Hours of each GPU that it reserves."""
 
     @model_validator(mode="after")
@@ -82,6 +85,14 @@ class Links(Answer):
     """Its events as a stream."""
     report: str
     """Its report, once there is one."""
+    metrics: str
+    """Its metrics over the steps."""
+    rollouts: str
+    """What it learned from."""
+    checkpoints: str
+    """Its checkpoints."""
+    logs: str
+    """What its runs print."""
     data: str
     """Folder of its files."""
     ray_dashboard: str | None

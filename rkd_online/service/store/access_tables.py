@@ -6,11 +6,11 @@ A change here needs a migration: a test compares the two.
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Integer, String, Text
+from sqlalchemy import ForeignKey, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from rkd_online.service.access.scope import Scope
-from rkd_online.service.store.columns import Base, JsonColumn, UtcDateTime, WordColumn
+from rkd_online.service.store.columns import Base, JsonColumn, TextColumn, UtcDateTime, WordColumn
 
 DEFAULT_PROJECT = "default"
 
@@ -72,4 +72,4 @@ class AnswerRow(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     status: Mapped[int] = mapped_column(default=0)
     headers: Mapped[dict[str, str]] = mapped_column(JsonColumn)
-    body: Mapped[str] = mapped_column(Text)
+    body: Mapped[str] = mapped_column(TextColumn)

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_postgresql
 from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -16,21 +16,29 @@ KEPT: Final = timedelta(hours=24)
 async def claim(
     session: AsyncSession, owner: str, key: str, request_sha256: str, now: datetime
 ) -> bool:
-    """Whether this request is the first with its key. One that comes while the first is under way
-    waits here for the end of the first one's transaction."""
-    await session.execute(
-        delete(AnswerRow).where(
-            AnswerRow.owner == owner, AnswerRow.key == key, AnswerRow.created_at < now - KEPT
-        )
-    )
+    """Whether this request is the first with its key, or the first after a day. One that comes
+    while the first is under way waits here for the end of the first one's transaction."""
     sqlite = session.get_bind().dialect.name == "sqlite"
     insert = insert_sqlite if sqlite else insert_postgresql
-    statement = insert(AnswerRow).values(
-        owner=owner, key=key, request_sha256=request_sha256, created_at=now, status=0,
-        headers={}, body="",
-    )  # fmt: skip
-    claimed = await session.scalar(statement.on_conflict_do_nothing().returning(AnswerRow.key))
-    return claimed is not None
+    new = {"request_sha256": request_sha256, "created_at": now, "status": 0}
+    statement = insert(AnswerRow).values(owner=owner, key=key, headers={}, body="", **new)
+    again = statement.on_conflict_do_update(
+        index_elements=[AnswerRow.owner, AnswerRow.key],
+        set_=new,
+        where=AnswerRow.created_at < now - KEPT,
+    )
+    return await session.scalar(again.returning(AnswerRow.key)) is not None
+
+
+async def keep(
+    session: AsyncSession, owner: str, key: str, status: int, headers: dict[str, str], body: str
+) -> None:
+    """What a request that was claimed is answered with."""
+    await session.execute(
+        update(AnswerRow)
+        .where(AnswerRow.owner == owner, AnswerRow.key == key)
+        .values(status=status, headers=headers, body=body)
+    )
 
 
 async def find(session: AsyncSession, owner: str, key: str) -> AnswerRow | None:

@@ -1,10 +1,11 @@
 """Column types that mean the same on SQLite and PostgreSQL."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import JSON, DateTime, MetaData, String
+from sqlalchemy import JSON, DateTime, MetaData, String, Text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase
@@ -12,7 +13,41 @@ from sqlalchemy.types import TypeDecorator
 
 Word = TypeVar("Word", bound=StrEnum)
 
-JsonColumn = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+NUL = "\x00"
+
+JsonType = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+
+
+class JsonColumn(TypeDecorator[Any]):
+    """JSON without the one character that PostgreSQL has no place for: a log may well have it."""
+
+    impl = JsonType
+    cache_ok = True
+
+    def process_bind_param(self, value: Any | None, dialect: Dialect) -> Any | None:
+        return without_nul(value)
+
+
+class TextColumn(TypeDecorator[str]):
+    """Text without that character."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        found: str | None = without_nul(value)
+        return found
+
+
+def without_nul(value: Any) -> Any:
+    """The value with the replacement character in place of each NUL, however deep it lies."""
+    if isinstance(value, str):
+        return value.replace(NUL, "\N{REPLACEMENT CHARACTER}") if NUL in value else value
+    if isinstance(value, Mapping):
+        return {without_nul(name): without_nul(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nul(one) for one in value]
+    return value
 
 
 class UtcDateTime(TypeDecorator[datetime]):

@@ -1,5 +1,6 @@
 """Jobs: made, found, listed and moved from status to status."""
 
+import re
 import secrets
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from rkd_online.service.store.tables import AttemptRow, JobRow
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 """Crockford's base 32 in lower case: sorts as it counts, and is safe in paths and actor names."""
+FORM: Final = re.compile(rf"job-[{ALPHABET}]{{16}}")
+"""Of an id. Nothing else reaches a database, which may not take every text, or a path."""
 QUEUE_LOCK: Final = 0x726B65
 """PostgreSQL's advisory lock of the queue."""
 
@@ -72,11 +75,13 @@ async def insert(session: AsyncSession, new: NewJob, now: datetime) -> JobRow:
 
 async def find(session: AsyncSession, job_id: str) -> JobRow | None:
     """The job, for reading."""
-    return await session.get(JobRow, job_id)
+    return await session.get(JobRow, job_id) if FORM.fullmatch(job_id) else None
 
 
 async def lock(session: AsyncSession, job_id: str) -> JobRow | None:
     """The job, with its row locked until the transaction ends: for every change and event."""
+    if not FORM.fullmatch(job_id):
+        return None
     query = select(JobRow).where(JobRow.id == job_id).with_for_update()
     return await session.scalar(query)
 

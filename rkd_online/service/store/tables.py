@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from rkd_online.service.state import Status
-from rkd_online.service.store.columns import Base, JsonColumn, UtcDateTime, WordColumn
+from rkd_online.service.store.columns import Base, JsonColumn, TextColumn, UtcDateTime, WordColumn
 
 
 class JobRow(Base):
@@ -41,7 +41,7 @@ class JobRow(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     created_by: Mapped[str | None] = mapped_column(String(32))
     ready_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    waiting: Mapped[str | None] = mapped_column(Text)
+    waiting: Mapped[str | None] = mapped_column(TextColumn)
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     attempt: Mapped[int] = mapped_column(default=0)
@@ -51,7 +51,7 @@ class JobRow(Base):
     tokens: Mapped[int] = mapped_column(BigInteger, default=0)
     progress: Mapped[dict[str, Any] | None] = mapped_column(JsonColumn)
     checkpoint: Mapped[dict[str, Any] | None] = mapped_column(JsonColumn)
-    error: Mapped[str | None] = mapped_column(Text)
+    error: Mapped[str | None] = mapped_column(TextColumn)
 
 
 class AttemptRow(Base):
@@ -72,7 +72,7 @@ class AttemptRow(Base):
     released_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
     lease_owner: Mapped[str | None] = mapped_column(String(40))
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    trouble: Mapped[str | None] = mapped_column(Text)
+    trouble: Mapped[str | None] = mapped_column(TextColumn)
 
 
 class EventRow(Base):

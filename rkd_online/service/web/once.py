@@ -19,7 +19,6 @@ from rkd_online.service.access.authentication import CallerDep
 from rkd_online.service.access.caller import Caller
 from rkd_online.service.services import Services, ServicesDep
 from rkd_online.service.store import answers, audit
-from rkd_online.service.store.access_tables import AnswerRow
 from rkd_online.service.store.audit import Actor
 from rkd_online.service.web.limits import address_of
 from rkd_online.service.web.problems import ApiError
@@ -44,7 +43,7 @@ class Change:
         self._request = request
         self._key = key
         self.caller = caller
-        self._claimed: AnswerRow | None = None
+        self._answer: KeptAnswer | None = None
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
@@ -54,6 +53,10 @@ class Change:
             if self._key:
                 await self._claim(session, self._key, digest)
             yield session
+            if self._key and (kept := self._answer):
+                await answers.keep(
+                    session, self.caller.id, self._key, kept.status, kept.headers, kept.body
+                )
 
     def note(
         self, session: AsyncSession, action: str, target: str, *, project: str | None, **data: Any
@@ -66,27 +69,21 @@ class Change:
         self, status: int, body: BaseModel, headers: Mapping[str, str] | None = None
     ) -> Response:
         """The answer, kept with the change where the request has a key."""
-        text, sent = body.model_dump_json(), dict(headers or {})
-        if self._claimed is not None:
-            self._claimed.status = status
-            self._claimed.headers = sent
-            self._claimed.body = text
-        return Response(text, status, sent, media_type="application/json")
+        self._answer = KeptAnswer(status, dict(headers or {}), body.model_dump_json())
+        return self._answer.response()
 
     async def _claim(self, session: AsyncSession, key: str, digest: str) -> None:
-        first = await answers.claim(session, self.caller.id, key, digest, self._services.now())
+        if await answers.claim(session, self.caller.id, key, digest, self._services.now()):
+            return
         found = await answers.find(session, self.caller.id, key)
         assert found is not None
-        if first:
-            self._claimed = found
-        elif found.request_sha256 != digest:
+        if found.request_sha256 != digest:
             raise ApiError(
                 422,
                 "idempotency_key_reused",
                 f"the Idempotency-Key {key!r} came with another request before: take a new one",
             )
-        else:
-            raise Replayed(KeptAnswer(found.status, found.headers, found.body))
+        raise Replayed(KeptAnswer(found.status, found.headers, found.body))
 
     async def _digest(self) -> str:
         """Of the method, the address and the body, however the body is written."""

@@ -13,6 +13,10 @@ class KeptAnswer:
     headers: dict[str, str]
     body: str
 
+    def response(self) -> Response:
+        """As it is sent."""
+        return Response(self.body, self.status, self.headers, media_type="application/json")
+
 
 class Replayed(Exception):
     """The request was answered before: leaves the transaction without a change."""
@@ -23,7 +27,6 @@ class Replayed(Exception):
 
     def response(self) -> Response:
         """The same answer."""
-        headers = {**self.answer.headers, "Idempotency-Replayed": "true"}
-        return Response(
-            self.answer.body, self.answer.status, headers, media_type="application/json"
-        )
+        response = self.answer.response()
+        response.headers["Idempotency-Replayed"] = "true"
+        return response

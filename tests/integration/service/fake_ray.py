@@ -15,6 +15,7 @@ class FakeRay:
 
     url: str = ""
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    ended: set[str] = field(default_factory=set)
 
     def token(self, submission_id: str) -> str:
         token: str = self.jobs[submission_id]["runtime_env"]["env_vars"]["RKD_ATTEMPT_TOKEN"]
@@ -32,8 +33,9 @@ def fake_ray() -> Iterator[FakeRay]:
                 report = {"loadMetricsReport": {"usageByNode": usage}}
                 self._answer(200, {"data": {"clusterStatus": report}})
                 return
-            known = self.path.rsplit("/", 1)[-1] in ray.jobs
-            self._answer(200 if known else 404, {"status": "RUNNING", "message": ""})
+            name = self.path.rsplit("/", 1)[-1]
+            status = "FAILED" if name in ray.ended else "RUNNING"
+            self._answer(200 if name in ray.jobs else 404, {"status": status, "message": ""})
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

@@ -1,82 +1,23 @@
 """The server as a process of its own: its end, its sudden death and its return."""
 
 import asyncio
-import os
 import signal
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import httpx
 import pytest
 
 from rkd_online.client import Client
 from rkd_online.errors import ServiceError
-from rkd_online.service.access.keys import FIRST_KEY
 from rkd_online.service.server import serve
 from rkd_online.service.settings import Settings
 from rkd_online.service.store import jobs, schema
 from rkd_online.service.store.engine import Database
 from rkd_online.service.store.jobs import NewJob
 from rkd_online.spec.load import parse_spec
-from tests.integration.service.fake_ray import FakeRay, fake_ray
+from tests.integration.service.fake_ray import FakeRay
+from tests.integration.service.process import Start, key, until
 from tests.unit.spec.job import job
-
-SERVE = """
-from rkd_online.service.server import serve
-from rkd_online.service.settings import Settings
-serve(Settings(), local_ray=False)
-"""
-
-
-@pytest.fixture
-def ray() -> Iterator[FakeRay]:
-    with fake_ray() as ray:
-        yield ray
-
-
-@pytest.fixture
-def settings(tmp_path: Path, ray: FakeRay) -> Settings:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    return Settings(data_dir=tmp_path, port=port, ray_address=ray.url, poll_seconds=0.1)
-
-
-@pytest.fixture
-def start(settings: Settings) -> Iterator[Callable[[], "subprocess.Popen[bytes]"]]:
-    started: list[subprocess.Popen[bytes]] = []
-    names = ("data_dir", "port", "ray_address", "poll_seconds")
-    variables = {f"RKD_{name.upper()}": str(getattr(settings, name)) for name in names}
-
-    def begin() -> "subprocess.Popen[bytes]":
-        process = subprocess.Popen([sys.executable, "-c", SERVE], env={**os.environ, **variables})
-        started.append(process)
-        until(lambda: process.poll() is not None or is_up(settings), "the server to come up")
-        assert process.poll() is None, "the server ended while starting"
-        return process
-
-    yield begin
-    for process in started:
-        process.kill()
-        process.wait(30)
-
-
-def until(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, f"waited 60 s for {what}"
-        time.sleep(0.05)
-
-
-def is_up(settings: Settings) -> bool:
-    try:
-        return httpx.get(f"{settings.control_url}/readyz").is_success
-    except httpx.TransportError:
-        return False
 
 
 def queue_a_job(settings: Settings) -> str:
@@ -95,10 +36,6 @@ def queue_a_job(settings: Settings) -> str:
     return asyncio.run(queue())
 
 
-def key(settings: Settings) -> str:
-    return (settings.data_dir / FIRST_KEY).read_text().strip()
-
-
 def send(settings: Settings, ray: FakeRay, job_id: str, number: int, event_type: str) -> None:
     httpx.post(
         f"{settings.control_url}/v1/internal/jobs/{job_id}/attempts/1/events",
@@ -107,9 +44,7 @@ def send(settings: Settings, ray: FakeRay, job_id: str, number: int, event_type:
     ).raise_for_status()
 
 
-def test_sigterm_ends_open_streams_and_the_process_with_0(
-    settings: Settings, start: Callable[[], "subprocess.Popen[bytes]"]
-) -> None:
+def test_sigterm_ends_open_streams_and_the_process_with_0(settings: Settings, start: Start) -> None:
     job_id = queue_a_job(settings)
     server = start()
     url = f"{settings.control_url}/v1/jobs/{job_id}/events/stream"
@@ -123,7 +58,7 @@ def test_sigterm_ends_open_streams_and_the_process_with_0(
 
 
 def test_a_job_outlives_the_sudden_death_of_its_control_plane(
-    settings: Settings, ray: FakeRay, start: Callable[[], "subprocess.Popen[bytes]"]
+    settings: Settings, ray: FakeRay, start: Start
 ) -> None:
     job_id = queue_a_job(settings)
     first = start()
@@ -149,7 +84,7 @@ def test_a_job_outlives_the_sudden_death_of_its_control_plane(
 
 
 def test_a_second_control_plane_on_the_same_data_is_refused(
-    settings: Settings, start: Callable[[], "subprocess.Popen[bytes]"]
+    settings: Settings, start: Start
 ) -> None:
     start()
     with pytest.raises(ServiceError, match="another control plane uses the database"):

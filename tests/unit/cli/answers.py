@@ -12,7 +12,8 @@ def record(status: str, *, step: int = 0, error: str | None = None, **changes: A
     """A job as the API shows it."""
     report = {"step": step, "version": step, "staleness": 0, "timings": {}, "metrics": {}}
     progress = {"steps": 60, "at": "2026-03-01T12:00:00Z", "report": report} if step else None
-    links = {"events": "", "stream": "", "report": "", "data": "/nowhere", "ray_dashboard": None}
+    places = ("events", "stream", "report", "metrics", "rollouts", "checkpoints", "logs")
+    links = {**dict.fromkeys(places, ""), "data": "/nowhere", "ray_dashboard": None}
     return {
         "id": JOB,
         "project": "default",

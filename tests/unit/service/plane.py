@@ -14,7 +14,9 @@ from rkd_online.service.app import create_app, prepare
 from rkd_online.service.launchers.base import (
     Launch,
     LauncherError,
+    LauncherRefused,
     LauncherUnavailable,
+    LogStream,
     RunState,
     RunStatus,
 )
@@ -48,7 +50,7 @@ class Clock:
 @dataclass
 class FakeLauncher:
     """A cluster that does what a test says. ``trouble`` is raised by every call but that for the
-    room, which raises ``hidden``."""
+    room, which raises ``hidden``. ``logs`` are by ``driver``, or by attempt, worker and stream."""
 
     launches: list[Launch] = field(default_factory=list)
     runs: dict[tuple[str, int], RunStatus] = field(default_factory=dict)
@@ -57,6 +59,7 @@ class FakeLauncher:
     hidden: LauncherError | None = None
     nodes: list[Node] = field(default_factory=lambda: [Node({"CPU": 64.0, "GPU": 8.0}, {})])
     lost_answers: int = 0
+    logs: dict[str, str] = field(default_factory=lambda: {"driver": "Killed"})
 
     async def start(self, launch: Launch) -> None:
         self._raise()
@@ -76,7 +79,16 @@ class FakeLauncher:
 
     async def log_tail(self, job_id: str, attempt: int, lines: int) -> str:
         self._raise()
-        return "Killed"
+        return self.logs["driver"]
+
+    async def role_log(
+        self, job_id: str, attempt: int, worker: str, stream: LogStream, lines: int
+    ) -> str:
+        self._raise()
+        name = f"{attempt} {worker} {stream}"
+        if name not in self.logs:
+            raise LauncherRefused(f"nobody knows {name}")
+        return "".join(self.logs[name].splitlines(keepends=True)[-lines:])
 
     async def room(self) -> Room:
         if self.hidden is not None:

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from rkd_online.service import feed
 from rkd_online.service.routes import events as events_route
 from tests.unit.service.plane import Plane
+from tests.unit.service.test_keys_api import ask, make_key
 
 pytestmark = pytest.mark.asyncio
 
@@ -80,18 +82,45 @@ async def test_every_cut_and_resumption_gives_each_event_once(plane: Plane) -> N
 async def test_a_stream_longer_than_a_batch_has_no_gap(
     plane: Plane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events_route, "BATCH", 4)
+    monkeypatch.setattr(feed, "BATCH", 4)
     job_id = await finished_job(plane, logs=10)
     answer = await plane.http.get(f"/v1/jobs/{job_id}/events/stream")
     *told, _ = messages(answer.text)
     assert [int(message["id"]) for message in told] == list(range(1, 17))
 
 
+async def test_readers_far_apart_have_every_event_of_one_feed(plane: Plane) -> None:
+    """One from the first event on, behind what is kept; others from where they broke off."""
+    launch = await plane.running()
+    count = 700
+    for start in range(2, count, 100):
+        logs = [
+            {"number": number, "type": "log", "data": {"message": str(number)}}
+            for number in range(start, start + 100)
+        ]
+        await plane.send(launch, *logs)
+    last = (await plane.http.get(f"/v1/jobs/{launch.job_id}/events?after=690&limit=1000")).json()
+    total = last["data"][-1]["number"]
+    reading = [
+        asyncio.create_task(plane.http.get(f"/v1/jobs/{launch.job_id}/events/stream?after={after}"))
+        for after in (0, 150, 699, total)
+    ]
+    await asyncio.sleep(0.2)
+    await plane.send(launch, {"number": count + 2, "type": "finished"})
+    for task, after in zip(reading, (0, 150, 699, total), strict=True):
+        *told, end = messages((await task).text)
+        assert [int(message["id"]) for message in told] == list(range(after + 1, total + 3))
+        assert end["event"] == "end"
+    assert plane.services.feeds._feeds == {}
+
+
 @pytest.mark.parametrize("look_seconds", [1000.0, 0.01])
 async def test_a_reader_that_waits_gets_what_is_written_by_bell_or_by_looking(
     plane: Plane, monkeypatch: pytest.MonkeyPatch, look_seconds: float
 ) -> None:
-    monkeypatch.setattr(events_route, "LOOK_SECONDS", look_seconds)
+    monkeypatch.setattr(feed, "LOOK_SECONDS", look_seconds)
+    monkeypatch.setattr(feed, "LOOK_ALONE_SECONDS", look_seconds)
+    monkeypatch.setattr(events_route, "LEAVE_SECONDS", look_seconds)
     if look_seconds < 1:
         monkeypatch.setattr(plane.services.bell, "ring", lambda job_id: None)
     launch = await plane.running()
@@ -103,6 +132,18 @@ async def test_a_reader_that_waits_gets_what_is_written_by_bell_or_by_looking(
     *told, end = messages((await reading).text)
     assert [int(message["id"]) for message in told] == list(range(1, 17))
     assert end["data"] == '{"status":"succeeded"}'
+
+
+async def test_a_stream_ends_without_an_end_when_its_key_is_revoked(plane: Plane) -> None:
+    launch = await plane.running()
+    key = await make_key(plane, "viewer")
+    reading = asyncio.create_task(ask(plane, key, "GET", f"/v1/jobs/{launch.job_id}/events/stream"))
+    await asyncio.sleep(0.1)
+    assert not reading.done()
+    await plane.http.delete(f"/v1/api-keys/{key.split('_')[1]}")
+    async with asyncio.timeout(10):
+        told = messages((await reading).text)
+    assert [message["id"] for message in told] == ["1", "2", "3", "4"]
 
 
 async def test_a_reader_that_is_gone_no_longer_listens(plane: Plane) -> None:

@@ -139,12 +139,6 @@ async def test_a_job_that_ray_does_not_know_is_unknown_has_no_log_and_needs_no_s
     await launcher.stop("j", 1)
 
 
-async def test_the_log_tail_is_the_last_lines(settings: Settings) -> None:
-    logs = {"logs": "".join(f"{number}\n" for number in range(100))}
-    launcher = ray(settings, lambda _: httpx.Response(200, json=logs))
-    assert await launcher.log_tail("j", 1, 3) == "97\n98\n99"
-
-
 async def test_an_unreachable_ray_is_named_with_its_address(settings: Settings) -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("connection refused")

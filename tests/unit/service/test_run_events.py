@@ -295,3 +295,13 @@ async def test_a_change_of_nothing_and_a_pause_nowhere_are_refused(
     launch = await plane.running()
     answer = await plane.send(launch, numbered(2, event_type, **data))
     assert answer.status_code == 422
+
+
+async def test_a_log_with_a_nul_is_kept_without_it(plane: Plane) -> None:
+    """PostgreSQL has no place for that character."""
+    launch = await plane.running()
+    told = {"number": 2, "type": "log", "data": {"message": "half\x00way"}}
+    assert (await plane.send(launch, told)).status_code == 200
+    assert (await plane.events(launch.job_id))[-1]["data"] == {
+        "message": "half\N{REPLACEMENT CHARACTER}way"
+    }

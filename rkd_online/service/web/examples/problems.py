@@ -45,6 +45,11 @@ WORDS: Final[dict[int, tuple[str, str, dict[str, Any]]]] = {
         "the control plane hit an error; its log has it under this request id",
         {},
     ),
+    501: (
+        "rollouts_need_pyarrow",
+        "reading rollouts needs pyarrow: install it beside the control plane",
+        {},
+    ),
     503: ("draining", "this process is about to end", {}),
 }
 """Code, detail and other members."""
@@ -54,6 +59,11 @@ BY_TAG: Final[dict[tuple[str, int], tuple[str, str, dict[str, Any]]]] = {
     ("projects", 404): ("project_not_found", f"there is no project {PROJECT['id']!r}", {}),
     ("projects", 409): ("project_exists", f"there is a project {PROJECT['id']!r} already", {}),
     ("audit", 404): ("project_not_found", f"there is no project {PROJECT['id']!r}", {}),
+    ("results", 503): (
+        "cluster_unavailable",
+        "Ray is not reachable at http://head:8265 (ConnectError)",
+        {},
+    ),
     ("runs", 401): ("wrong_token", f"this is not the token of attempt 1 of {JOB}", {}),
     ("runs", 409): (
         "stale_attempt",

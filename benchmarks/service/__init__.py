@@ -1,0 +1,1 @@
+"""How much the control plane takes: submissions, long lists, many readers of one job."""
