@@ -3,12 +3,18 @@
 import math
 import re
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic import BaseModel
+
     from rkd_online.service.schemas.job import Budget
+
+    Model = TypeVar("Model", bound=BaseModel)
 
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 NONE = "none"
@@ -98,7 +104,18 @@ def budget_of(values: dict[str, float]) -> "Budget | None":
     """The budget of these values; None where there are none."""
     from rkd_online.service.schemas.job import Budget
 
-    return Budget.model_validate(values) if values else None
+    return checked(Budget, values) if values else None
+
+
+def checked(model: "type[Model]", values: "Mapping[str, Any]") -> "Model":
+    """A model of values that were typed. Raises BadParameter for those that it does not take."""
+    from pydantic import ValidationError
+
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        found = [f"{one['loc'][0]} is {one['input']:g}: {one['msg']}" for one in error.errors()]
+        raise typer.BadParameter("; ".join(found)) from error
 
 
 def budget_text(budget: "Budget | None") -> str:

@@ -8,6 +8,7 @@ import typer
 from rkd_online.cli import (
     audit,
     changing,
+    checkpoints,
     database,
     evaluation,
     events,
@@ -16,8 +17,11 @@ from rkd_online.cli import (
     keys,
     local,
     login,
+    logs,
+    metrics,
     projects,
     results,
+    rollouts,
     server,
     submission,
     watching,
@@ -144,6 +148,31 @@ COMMANDS = (
     ),
     Command(
         JOBS,
+        "metrics",
+        metrics.metrics,
+        (
+            f"rkd metrics {JOB} reward/mean policy/",
+            f"rkd metrics {JOB} --from 100 --json",
+            f"rkd metrics {JOB} --describe",
+        ),
+    ),
+    Command(
+        JOBS,
+        "rollouts",
+        rollouts.rollouts,
+        (
+            f"rkd rollouts {JOB} --step 40 --wrong",
+            f"rkd rollouts {JOB} 40-319-0",
+        ),
+    ),
+    Command(
+        JOBS,
+        "logs",
+        logs.logs,
+        (f"rkd logs {JOB}", f"rkd logs {JOB} --role learner --tail 50"),
+    ),
+    Command(
+        JOBS,
         "report",
         results.report,
         (
@@ -176,6 +205,7 @@ GROUPS: tuple[tuple[str, str, typer.Typer], ...] = (
     (HERE, "export", exports.app),
     (HERE, "zoo", zoo.app),
     (SERVICE, "db", database.app),
+    (JOBS, "checkpoints", checkpoints.app),
     (ACCESS, "keys", keys.app),
     (ACCESS, "projects", projects.app),
 )

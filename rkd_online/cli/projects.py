@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rkd_online.cli.amounts import NONE, finite
+from rkd_online.cli.amounts import NONE, checked, finite
 from rkd_online.cli.connection import connect
 from rkd_online.cli.documents import one_page, show_document
 from rkd_online.cli.hints import DEFAULT_URL, examples, hint
@@ -124,7 +124,7 @@ def _changed(
     given = {"max_active_jobs": active, "max_queued_jobs": queued, "max_gpus": gpus}
     new = {name: value for name, value in given.items() if value is not None}
     limits = {name: None if value == UNLIMITED else value for name, value in new.items()}
-    return before.model_validate(before.model_dump() | limits)
+    return checked(type(before), before.model_dump() | limits)
 
 
 def _set(client: "Client", record: "ProjectRecord", limits: "Quota") -> "ProjectRecord":

@@ -106,7 +106,7 @@ class AsyncClient(Awaiting, Endpoints):
     async def _pieces(self, download: Download[T]) -> AsyncIterator[T]:
         response = await self._answer(download.request, stream=True)
         try:
-            with whole(self.url, download):
+            with whole(self.url, download, response):
                 async for piece in download.pieces_async(response):
                     yield piece
         finally:

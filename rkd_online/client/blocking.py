@@ -102,7 +102,7 @@ class Client(Blocking, Endpoints):
 
     def _pieces(self, download: Download[T]) -> Iterator[T]:
         response = self._answer(download.request, stream=True)
-        with closing(response), whole(self.url, download):
+        with closing(response), whole(self.url, download, response):
             yield from download.pieces(response)
 
     def _answer(self, request: Request, *, stream: bool = False) -> httpx.Response:

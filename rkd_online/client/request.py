@@ -42,12 +42,14 @@ class Call(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Download(Generic[T]):
-    """A request whose answer is taken in pieces; ``what`` names it in errors."""
+    """A request whose answer is taken in pieces; ``what`` names it in errors. An answer with
+    another ``status`` is something else than was asked for."""
 
     request: Request
     what: str
     pieces: Callable[[httpx.Response], Iterator[T]]
     pieces_async: Callable[[httpx.Response], AsyncIterator[T]]
+    status: int = 200
 
 
 def get(model: type[Model], path: str, **params: Any) -> Call[Model]:
@@ -65,10 +67,18 @@ def get_bytes(path: str) -> Call[bytes]:
     return Call(Request("GET", path), bytes)
 
 
-def download(what: str, path: str, **headers: str) -> Download[bytes]:
-    """Read a file of any size."""
-    request = Request("GET", path, headers=headers)
-    return Download(request, what, httpx.Response.iter_bytes, httpx.Response.aiter_bytes)
+def download(what: str, path: str, *, start: int = 0, etag: str | None = None) -> Download[bytes]:
+    """Read a file of any size, or what is behind its first bytes while it has this ETag."""
+    headers = {"Range": f"bytes={start}-"} if start else {}
+    if start and etag:
+        headers["If-Range"] = f'"{etag}"'
+    return Download(
+        Request("GET", path, headers=headers),
+        what,
+        httpx.Response.iter_bytes,
+        httpx.Response.aiter_bytes,
+        status=206 if start else 200,
+    )
 
 
 def download_text(what: str, path: str) -> Download[str]:

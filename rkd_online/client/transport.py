@@ -55,8 +55,12 @@ def read(url: str, call: Call[T], response: httpx.Response) -> T:
 
 
 @contextmanager
-def whole(url: str, download: Download[T]) -> Iterator[None]:
-    """Say that what was begun is not all there where it breaks off."""
+def whole(url: str, download: Download[T], response: httpx.Response) -> Iterator[None]:
+    """Say that what was begun is not all there where it breaks off, or not what was begun."""
+    if response.status_code != download.status:
+        raise ServiceError(
+            f"{download.what} from {url} is not what it was: ask for it from its beginning"
+        )
     try:
         yield
     except httpx.TransportError as error:

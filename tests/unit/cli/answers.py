@@ -60,7 +60,7 @@ def _data(value: Any) -> str:
 
 class Answers:
     """One answer per path; every other path is no job. Remembers what was asked. A list is answers
-    in turn."""
+    in turn, a function makes its own."""
 
     def __init__(self) -> None:
         self.by_path: dict[str, Any] = {}
@@ -73,6 +73,9 @@ class Answers:
             found = found.pop(0)
         if isinstance(found, httpx.Response):
             return found
+        if callable(found):
+            answer: httpx.Response = found(request)
+            return answer
         if isinstance(found, BaseException):
             raise found
         if isinstance(found, bytes):

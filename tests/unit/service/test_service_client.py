@@ -1,6 +1,11 @@
 """Both typed clients against the real app over a real socket."""
 
+import hashlib
+import io
+import json
+import re
 import socket
+import tarfile
 import threading
 import time
 from collections.abc import Iterator
@@ -26,6 +31,7 @@ from tests.unit.cli.answers import record
 from tests.unit.client.both import KINDS, Kind, answering, opened
 from tests.unit.metrics.traced import two_steps
 from tests.unit.service.plane import SPEC, FakeLauncher, first_key
+from tests.unit.service.written_rollouts import write_step
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -171,6 +177,63 @@ def test_projects_keys_and_audit_through_the_client(kind: Kind, settings: Settin
         ]
 
 
+def test_what_a_job_leaves_behind_is_read(kind: Kind, settings: Settings) -> None:
+    launcher = FakeLauncher(logs={"driver": "started\n", "1 learner:1 out": "a\nb\n"})
+    with served(settings, launcher) as url, opened(kind, url, first_key(settings)) as client:
+        job = client.submit(SPEC).id
+        launch = launched(launcher)
+        report(url, launch, {"number": 1, "type": "started"}, *map(_step, (1, 2, 3)))
+        assert [one.name for one in client.metrics(job).data] == ["reward/mean", "reward/std"]
+        (found,) = client.metrics(job, ["reward/mean"], from_step=2, max_points=10).data
+        assert found.series is not None and found.series.mean == [0.5, 0.75]
+        assert client.log(job).text == "started\n"
+        assert client.log(job, role="learner", index=1, stream="out", tail=1).text == "b\n"
+        write_step(launch.job_dir, 3, {7: (1.0, 0.0), 8: (0.0, 0.0)})
+        wrong = client.all_rollouts(job, limit=1, correct=False)
+        assert [one.id for one in wrong] == ["3-7-1", "3-8-0", "3-8-1"]
+        assert [one.id for one in client.rollouts(job, step=3, group=7, correct=True).data] == [
+            "3-7-0"
+        ]
+        assert len(client.rollout(job, "3-7-0").sampler_logprobs) > 0
+
+
+def test_checkpoints_are_downloaded_whole_and_in_part(kind: Kind, settings: Settings) -> None:
+    launcher, name = FakeLauncher(), "1-step-000003"
+    with served(settings, launcher) as url, opened(kind, url, first_key(settings)) as client:
+        job = client.submit(SPEC).id
+        digest = _checkpoint(launched(launcher).job_dir / "attempts/1/checkpoints/step-000003")
+        assert [one.name for one in client.all_checkpoints(job)] == [name]
+        weights, manifest = client.all_files(job, name, limit=1)
+        assert (weights.path, weights.bytes, weights.sha256) == ("a b/w#1.bin", 7, digest)
+        assert (manifest.path, manifest.sha256) == ("manifest.json", None)
+        place = (job, name, weights.path)
+        assert b"".join(client.download(*place)) == b"weights"
+        assert b"".join(client.download(*place, start=4, etag=digest)) == b"hts"
+        with pytest.raises(
+            ServiceError, match=r"is not what it was: ask for it from its beginning"
+        ):
+            list(client.download(*place, start=4, etag="another"))
+        packed = io.BytesIO(b"".join(client.archive(job, name)))
+        with tarfile.open(fileobj=packed) as tar:
+            assert tar.getnames() == [f"{name}/{weights.path}", f"{name}/manifest.json"]
+
+
+def _step(number: int) -> dict[str, Any]:
+    report = {"step": number, "version": number, "staleness": 0, "timings": {"step": 1.0}}
+    metrics = {"reward/mean": number / 4, "reward/std": 0.0}
+    return {"number": number + 1, "type": "step", "data": {**report, "metrics": metrics}}
+
+
+def _checkpoint(folder: Path) -> str:
+    """Write the least that is one; returns the digest of its weights."""
+    (folder / "a b").mkdir(parents=True)
+    (folder / "a b" / "w#1.bin").write_bytes(b"weights")
+    digest = hashlib.sha256(b"weights").hexdigest()
+    manifest = {"files": {"a b/w#1.bin": {"sha256": digest}}}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return digest
+
+
 def test_a_change_whose_answer_was_lost_is_made_once(kind: Kind, settings: Settings) -> None:
     """The answers to each first try get lost on the way, after the service did what they say."""
     lost: set[str] = set()
@@ -227,10 +290,10 @@ def test_every_operation_of_the_api_has_a_method(tmp_path: Path) -> None:
                 call()
     app = create_app(Settings(data_dir=tmp_path))
     paths = {
-        (method, path.replace("{job_id}", "J").replace("{project}", "P").replace("{key_id}", "K"))
+        (method, re.sub(r"\{(\w)[^}]*\}", lambda found: found[1].upper(), path))
         for path, methods in app.openapi()["paths"].items()
         for method in methods
-        if "/internal/" not in path
+        if "/internal/" not in path and path != "/metrics"
     }
     assert asked == paths
 
@@ -246,12 +309,18 @@ def _calls(client: Client) -> Iterator[Any]:
         yield lambda method=method: method(SPEC)
     for act in (client.get, client.cancel, client.pause, client.resume, client.events):
         yield lambda act=act: act("J")
-    for look in (client.report, client.report_plot):
+    for look in (client.report, client.report_plot, client.metrics, client.log):
         yield lambda look=look: look("J")
     for flow in (client.trace, client.stream):
         yield lambda flow=flow: list(flow("J"))
     for access in (client.key, client.rotate_key, client.revoke_key):
         yield lambda access=access: access("K")
+    yield lambda: client.rollouts("J")
+    yield lambda: client.rollout("J", "R")
+    yield lambda: client.checkpoints("J")
+    yield lambda: client.files("J", "N")
+    yield lambda: list(client.download("J", "N", "P"))
+    yield lambda: list(client.archive("J", "N"))
     yield lambda: client.change(job, priority=1)
     yield lambda: client.set_quota(project, Quota())
     yield lambda: client.project("P")
