@@ -46,7 +46,9 @@ def test_an_impossible_setting_is_refused() -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.4", "example.org"])
-def test_a_host_that_other_machines_reach_is_refused_without_keys(settings: Settings, host: str) -> None:
+def test_a_host_that_other_machines_reach_is_refused_without_keys(
+    settings: Settings, host: str
+) -> None:
     with pytest.raises(ServiceError, match=f"host '{host}' can be reached from other machines"):
         serve(settings.model_copy(update={"host": host, "auth": "off"}), local_ray=False)
 
