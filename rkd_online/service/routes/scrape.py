@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
-async def metrics(services: ServicesDep) -> Response:
+async def show_service_metrics(services: ServicesDep) -> Response:
     """What this process counted, and how the jobs stand, in Prometheus' text format. Where the
     database does not tell that in time, ``rkd_database_up`` is 0 and the rest is there anyway."""
     found = await _standing(services)
