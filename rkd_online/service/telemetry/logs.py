@@ -19,6 +19,8 @@ from rkd_online.service.telemetry.plain_text import plain_text
 
 FIRST: Final = ("time", "level", "logger", "event")
 """What every record has, and begins with."""
+TWICE: Final = frozenset({"message", "asctime", "color_message"})
+"""Other handlers and uvicorn leave the event once more in a record."""
 CHATTY: Final = ("httpx", "alembic")
 """They tell of every call that they make."""
 
@@ -41,6 +43,7 @@ def formatter(redactor: Redactor, *, as_json: bool, colors: bool = False) -> log
         foreign_pre_chain=[
             merge_contextvars,
             ExtraAdder(),
+            _once,
             add_log_level,
             add_logger_name,
             TimeStamper(fmt="iso", utc=True, key="time"),
@@ -82,6 +85,10 @@ def _exchange(
     for handler in old:
         logging.getLogger().removeHandler(handler)
     logging.captureWarnings(bool(new))
+
+
+def _once(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    return {name: value for name, value in event.items() if name not in TWICE}
 
 
 def _written_traceback(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:

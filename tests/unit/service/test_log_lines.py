@@ -69,6 +69,13 @@ def test_a_record_is_one_line_of_json_with_time_level_logger_and_event(settings:
     }
 
 
+def test_what_other_handlers_leave_in_a_record_is_not_told_again() -> None:
+    left = {"message": "x", "asctime": "now", "color_message": "\x1b[1mx"}
+    record = logging.makeLogRecord({"msg": "x", "levelname": "INFO", "name": "n", **left})
+    written = json.loads(formatter(Redactor(), as_json=True).format(record))
+    assert set(written) == {"time", "level", "logger", "event"}
+
+
 @pytest.mark.parametrize("filtered", [False, True], ids=["processor", "filter and processor"])
 @pytest.mark.parametrize("log_format", ["json", "text"])
 def test_no_secret_comes_out_of_message_traceback_or_field(

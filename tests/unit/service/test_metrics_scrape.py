@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import text
+from sqlalchemy import QueuePool, text
 
 from rkd_online import __version__
 from rkd_online.service.launchers.base import LauncherUnavailable, RunState
@@ -398,6 +398,23 @@ async def test_a_database_that_does_not_answer_costs_a_scrape_its_timeout_alone(
         async with asyncio.timeout(20):
             assert (await scrape(plane.http))("rkd_database_up") == 0
     assert (await scrape(plane.http))("rkd_database_up") == 1
+
+
+async def test_a_query_under_way_is_given_up_and_its_connection_is_free_again(
+    plane: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A writer holds up no reader of SQLite; a server's table can be locked for readers too."""
+    database = plane.services.database
+    monkeypatch.setattr(scrape_route, "DATABASE_SECONDS", 0.3)
+    lock = "SELECT 1" if database.is_sqlite else "LOCK TABLE jobs IN ACCESS EXCLUSIVE MODE"
+    async with asyncio.timeout(30), database.write() as session:
+        await session.execute(text(lock))
+        found = [(await scrape(plane.http))("rkd_database_up") for _ in range(3)]
+    assert found == [1, 1, 1] if database.is_sqlite else [0, 0, 0]
+    monkeypatch.undo()
+    assert (await scrape(plane.http))("rkd_database_up") == 1
+    pool = database.engine.sync_engine.pool
+    assert isinstance(pool, QueuePool) and pool.checkedout() == 0
 
 
 async def test_apps_of_one_process_count_for_themselves(
