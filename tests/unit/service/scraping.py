@@ -27,6 +27,14 @@ class Scrape:
             if found == name and value
         }
 
+    def requests(self) -> dict[tuple[str, str, str], float]:
+        """Requests by method, route and status."""
+        return {
+            (labels["method"], labels["route"], labels["status"]): value
+            for (name, pairs), value in self.samples.items()
+            if name == "rkd_requests_total" and (labels := dict(pairs))
+        }
+
     def labels(self) -> dict[str, set[str]]:
         """Names of labels by name of series; those of a histogram's parts under its own."""
         found: dict[str, set[str]] = {}
