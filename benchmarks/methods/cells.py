@@ -48,7 +48,7 @@ class Effort:
 
 FULL: Final = Effort(
     name="full",
-    rates=(1e-4, 3e-4, 1e-3, 3e-3),
+    rates=(3e-5, 1e-4, 3e-4, 1e-3, 3e-3),
     tuning_seeds=(100,),
     seeds=(0, 1, 2),
     alphas=(0.1, 0.3, 0.7, 0.9),

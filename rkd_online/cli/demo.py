@@ -69,7 +69,7 @@ def control_plane(
             _serve(port, data_dir, dashboard_port),
             stdout=output,
             stderr=subprocess.STDOUT,
-            env=os.environ.copy(),
+            env={"RKD_LOG_FORMAT": "text", **os.environ},  # its last words are shown to people
             start_new_session=True,
         )
         try:

@@ -40,6 +40,7 @@ from rkd_online.service.routes import (
     projects,
     results,
     rollouts,
+    scrape,
     whoami,
 )
 from rkd_online.service.safety.limits import limits_of
@@ -47,11 +48,13 @@ from rkd_online.service.safety.redaction import redactor_of
 from rkd_online.service.services import Services
 from rkd_online.service.settings import Settings
 from rkd_online.service.store import schema
-from rkd_online.service.store.engine import Database
+from rkd_online.service.store.engine import Database, is_sqlite
+from rkd_online.service.telemetry.recorder import Recorder
 from rkd_online.service.web import openapi, problems
 from rkd_online.service.web.body import BodyCapMiddleware
 from rkd_online.service.web.limits import Limits
 from rkd_online.service.web.request_id import RequestIdMiddleware
+from rkd_online.service.web.watch import WatchMiddleware
 
 PASS_SECONDS: Final = 10.0
 """Time that a pass over the jobs has to end when the process is to end."""
@@ -71,6 +74,7 @@ ROUTERS: Final = (
     whoami.router,
     internal.router,
     health.router,
+    scrape.router,
 )
 
 log = logging.getLogger(__name__)
@@ -95,6 +99,7 @@ def create_app(
         app.include_router(router, responses=problems.documented(422, 500))
     app.add_middleware(BodyCapMiddleware)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=_hosts(settings))
+    app.add_middleware(WatchMiddleware, recorder=services.recorder)
     app.add_middleware(RequestIdMiddleware)
     app.openapi = partial(openapi.describe, app)  # type: ignore[method-assign]
     return app
@@ -103,11 +108,13 @@ def create_app(
 def _services(settings: Settings, launcher: Launcher, now: Now) -> Services:
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     pepper = read_pepper(settings.data_dir / PEPPER, settings.key_pepper.get_secret_value())
-    database, bell, digests = Database(settings.database), Bell(), Digests(pepper)
+    recorder = Recorder()
+    database, bell, digests = Database(settings.database, recorder), Bell(), Digests(pepper)
     names = NameChecker(limits_of(settings, shared=not settings.loopback), database)
     redactor = redactor_of(settings)
+    quiet, room = QuietLauncher(launcher, redactor, recorder), WatchedRoom(launcher, recorder, now)
     reconciler = Reconciler(
-        settings, database, QuietLauncher(launcher, redactor), bell, names, digests.token, now
+        settings, database, quiet, room, bell, names, digests.token, recorder, now
     )
     limits = Limits(settings.requests_per_minute)
     return Services(
@@ -117,13 +124,14 @@ def _services(settings: Settings, launcher: Launcher, now: Now) -> Services:
         bell=bell,
         feeds=Feeds(database, bell),
         reconciler=reconciler,
-        room=WatchedRoom(launcher),
+        room=room,
         drain=Drain(),
         digests=digests,
         known_keys=KnownKeys(database, bell),
         limits=limits,
         names=names,
         redactor=redactor,
+        recorder=recorder,
         now=now,
     )
 
@@ -154,15 +162,19 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 async def prepare(services: Services) -> None:
-    """A schema of this version, and a first key. A file is brought up to date by the one process
-    that has it; a server's database only on purpose, since others may be using it."""
-    url = services.settings.database
-    if services.database.is_sqlite:
-        await schema.upgrade(url)
-    else:
-        await schema.check(url)
+    """A schema of this version, and a first key."""
+    await ready_schema(services.settings.database)
     if services.settings.auth == "keys":
         folder = services.settings.data_dir
         made = await ensure_first_key(services.database, services.digests, folder, services.now)
         if made is not None:
             log.info("made a first key for all projects: it lies in %s", made)
+
+
+async def ready_schema(url: str) -> None:
+    """A file is brought up to date by the one process that has it; a server's database only on
+    purpose, since others may be using it: raises ServiceError where it is not up to date."""
+    if is_sqlite(url):
+        await schema.upgrade(url)
+    else:
+        await schema.check(url)

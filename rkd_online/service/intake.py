@@ -1,10 +1,11 @@
 """What a run's events do to its job."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from rkd_online.service.outcomes import Outcome
 from rkd_online.service.run_events import (
     CheckpointWritten,
     Paused,
@@ -16,6 +17,7 @@ from rkd_online.service.run_events import (
 from rkd_online.service.schemas.job import Progress
 from rkd_online.service.state import Status
 from rkd_online.service.store import attempts, events, jobs
+from rkd_online.service.store.counting import count
 from rkd_online.service.store.tables import AttemptRow, JobRow
 from rkd_online.service.web.problems import ApiError
 
@@ -37,10 +39,21 @@ async def accept(
     new = {event.number: event for event in sent if event.number not in known}
     if new or not sent:
         _refuse_old(job, attempt)
+    _count(session, attempt, new.values(), now)
     attempt.heartbeat_at = now
     for event in new.values():
         _take(session, job, attempt, event, now)
     return Receipt(accepted=len(new), status=job.status, changes=job.changes)
+
+
+def _count(
+    session: AsyncSession, attempt: AttemptRow, new: Iterable[RunEvent], now: datetime
+) -> None:
+    types = [event.type for event in new]
+    count(session, lambda recorder: recorder.run_events(types))
+    if attempt.heartbeat_at is not None:
+        silence = (now - attempt.heartbeat_at).total_seconds()
+        count(session, lambda recorder: recorder.report_after(silence))
 
 
 def _refuse_old(job: JobRow, attempt: AttemptRow) -> None:
@@ -72,7 +85,7 @@ def _take(
     elif event.type == "started" and job.status is Status.STARTING:
         jobs.move(session, job, Status.RUNNING, now)
     elif event.type == "finished" and attempt.ended_at is None:
-        attempts.end(job, attempt, now)
+        attempts.end(session, job, attempt, Outcome.SUCCEEDED, now)
         jobs.move(session, job, Status.SUCCEEDED, now)
     elif isinstance(event, Told) and event.type == "failed" and attempt.ended_at is None:
         _fail(session, job, attempt, event.data.message, now)
@@ -81,7 +94,7 @@ def _take(
 def _pause(session: AsyncSession, job: JobRow, attempt: AttemptRow, now: datetime) -> None:
     """A run that pauses although it is asked to stop leaves the cancel to the reconciler."""
     if job.status is Status.PAUSING:
-        attempts.end(job, attempt, now)
+        attempts.end(session, job, attempt, Outcome.PAUSED, now)
         jobs.move(session, job, Status.PAUSED, now)
 
 
@@ -109,5 +122,5 @@ def _fail(
 ) -> None:
     """A run that is asked to stop often fails over it: the cancel then stands."""
     if job.status is not Status.STOPPING:
-        attempts.end(job, attempt, now, message)
+        attempts.end(session, job, attempt, Outcome.FAILED, now, message)
         jobs.move(session, job, Status.FAILED, now, message)

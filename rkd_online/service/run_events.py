@@ -1,7 +1,7 @@
 """What a run reports about itself, and the answer to it."""
 
 from pathlib import PurePosixPath
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -208,6 +208,12 @@ RunEvent = Annotated[
     Field(discriminator="type"),
 ]
 RunEvents = Annotated[list[RunEvent], Field(max_length=1000)]
+EVENT_TYPES: Final[tuple[str, ...]] = tuple(
+    word
+    for model in get_args(get_args(RunEvent)[0])
+    for word in get_args(model.model_fields["type"].annotation)
+)
+"""Every type of event that a run can send."""
 
 
 class Receipt(Answer):

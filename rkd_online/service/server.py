@@ -12,11 +12,12 @@ from typing import NoReturn
 import uvicorn
 
 from rkd_online.errors import ServiceError
-from rkd_online.service.app import create_app
+from rkd_online.service.app import create_app, ready_schema
 from rkd_online.service.local_ray import LocalRay
 from rkd_online.service.safety.redaction import install, redactor_of
 from rkd_online.service.settings import Settings
 from rkd_online.service.store.file_lock import held
+from rkd_online.service.telemetry.logs import log_to_stderr
 
 log = logging.getLogger(__name__)
 
@@ -37,9 +38,14 @@ def serve(
     is up.
     """
     refuse_open(settings)
-    _log_to_stderr()
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _ended_by_signal(), held(settings.database), listen(settings) as listener:
+    with (
+        log_to_stderr(settings),
+        _ended_by_signal(),
+        held(settings.database),
+        listen(settings) as listener,
+    ):
+        asyncio.run(ready_schema(settings.database))
         if local_ray:
             log.info("starting a local Ray")
             with closing(LocalRay.start(settings)) as ray:
@@ -62,11 +68,16 @@ def refuse_open(settings: Settings) -> None:
 
 def _run(settings: Settings, listener: socket.socket, announce: Callable[[Settings], None]) -> None:
     config = uvicorn.Config(
-        create_app(settings), timeout_graceful_shutdown=DRAIN_SECONDS, log_level="warning"
+        create_app(settings),
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+        log_config=None,  # its records go where all others go
+        log_level="warning",
+        access_log=False,
     )
-    # Uvicorn has set up handlers of its own by now.
-    install(redactor_of(settings))
-    _Server(config, lambda: announce(settings)).run(sockets=[listener])
+    # Again: the token of a local Ray is known by now.
+    with log_to_stderr(settings):
+        install(redactor_of(settings))
+        _Server(config, lambda: announce(settings)).run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
@@ -80,14 +91,6 @@ class _Server(uvicorn.Server):
         """See uvicorn, which ends the process where the app cannot start."""
         await super().startup(sockets)
         await asyncio.to_thread(self._announce)
-
-
-def _log_to_stderr() -> None:
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    for chatty in ("httpx", "alembic"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from rkd_online.service.reconcile.reconciler import Reconciler
 from rkd_online.service.safety.redaction import Redactor
 from rkd_online.service.settings import Settings
 from rkd_online.service.store.engine import Database
+from rkd_online.service.telemetry.recorder import Recorder
 from rkd_online.service.web.limits import Limits
 
 
@@ -38,6 +39,7 @@ class Services:
     limits: Limits
     names: NameChecker
     redactor: Redactor
+    recorder: Recorder
     now: Now
 
 

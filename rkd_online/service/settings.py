@@ -47,6 +47,10 @@ class Settings(BaseSettings):
     """What digests of keys are made with; empty is a file of the data folder, made at first."""
     requests_per_minute: NonNegativeInt = 1200
     """Requests of one API key in a minute, at each replica; 0 for no limit."""
+    log_format: Literal["auto", "json", "text"] = "auto"
+    """How log records are written: JSON, one to a line, or text; ``auto`` is text in a terminal."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Records below this level are not written; of other packages none below ``info``."""
     public_url: str = ""
     """Base URL at which runs reach this API; empty is the address it listens on."""
     ray_address: str = "http://127.0.0.1:8265"

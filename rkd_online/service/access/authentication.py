@@ -6,6 +6,7 @@ from typing import Annotated, Final
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from structlog.contextvars import bind_contextvars
 
 from rkd_online.service.access.caller import LOCAL, Caller
 from rkd_online.service.access.keys import key_id
@@ -28,6 +29,7 @@ Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 async def authenticate(request: Request, given: Bearer, services: ServicesDep) -> Caller:
     """The caller, within the rate that callers have; a wrong key counts against its address."""
     if services.settings.auth == "off":
+        _tell_logs(LOCAL)
         return LOCAL
     if given is None:
         raise ApiError(
@@ -43,8 +45,15 @@ async def authenticate(request: Request, given: Bearer, services: ServicesDep) -
         raise ApiError(
             401, "invalid_key", "this key is unknown, expired or revoked: ask for a new one"
         )
+    _tell_logs(caller)
     services.limits.count_request(caller.id)
     return caller
+
+
+def _tell_logs(caller: Caller) -> None:
+    bind_contextvars(key_id=caller.id)
+    if caller.project is not None:
+        bind_contextvars(project=caller.project)
 
 
 async def identify(services: Services, key: str) -> Caller | None:

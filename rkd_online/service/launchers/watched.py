@@ -1,11 +1,14 @@
-"""The cluster's room as it was a moment ago: many submissions ask for it, and it costs a call."""
+"""The cluster's room, which metrics show as it was last seen. Many submissions ask for it, and it
+costs a call: they are told what it was a moment ago."""
 
 import asyncio
 import time
 from typing import Final
 
+from rkd_online.service.clock import Now
 from rkd_online.service.launchers.base import Launcher, LauncherError
 from rkd_online.service.launchers.room import Room
+from rkd_online.service.telemetry.recorder import Recorder
 
 FRESH_SECONDS: Final = 5.0
 """As often as Ray itself looks."""
@@ -14,8 +17,10 @@ FRESH_SECONDS: Final = 5.0
 class WatchedRoom:
     """Asks the cluster again when the last answer is no longer fresh; a failure is kept as long."""
 
-    def __init__(self, launcher: Launcher) -> None:
+    def __init__(self, launcher: Launcher, recorder: Recorder, now: Now) -> None:
         self._launcher = launcher
+        self._recorder = recorder
+        self._now = now
         self._turn = asyncio.Lock()
         self._asked_at = -FRESH_SECONDS
         self._found: Room | LauncherError | None = None
@@ -30,8 +35,15 @@ class WatchedRoom:
             raise self._found
         return self._found
 
+    async def fresh(self) -> Room:
+        """The room as the cluster tells it now; raises the same."""
+        with self._recorder.cluster_call():
+            room = await self._launcher.room()
+        self._recorder.cluster_seen(room, self._now())
+        return room
+
     async def _ask(self) -> Room | LauncherError:
         try:
-            return await self._launcher.room()
+            return await self.fresh()
         except LauncherError as error:
             return error

@@ -13,12 +13,14 @@ from rkd_online.service.launchers.base import (
     RunState,
 )
 from rkd_online.service.naming import NameChecker
+from rkd_online.service.outcomes import Outcome
 from rkd_online.service.reconcile.held import Holder, Listening
 from rkd_online.service.settings import Settings
 from rkd_online.service.state import ACTIVE, Status
 from rkd_online.service.store import attempts, events, jobs
 from rkd_online.service.store.attempts import TokenOf
 from rkd_online.service.store.tables import AttemptRow
+from rkd_online.service.telemetry.recorder import Recorder
 from rkd_online.spec.job import JobSpec
 
 
@@ -33,6 +35,7 @@ class Launching:
         listening: Listening,
         names: NameChecker,
         token_of: TokenOf,
+        recorder: Recorder,
         now: Now,
     ) -> None:
         self._settings = settings
@@ -41,14 +44,16 @@ class Launching:
         self._listening = listening
         self._names = names
         self._token_of = token_of
+        self._recorder = recorder
         self._now = now
 
     async def launch(self, attempt: AttemptRow) -> None:
         """A launch whose answer was lost is found by its id and not made again."""
         try:
-            found = await self._launcher.status(attempt.job_id, attempt.number)
-            if found.state is RunState.UNKNOWN:
-                await self._start(attempt)
+            with self._recorder.cluster_call():
+                found = await self._launcher.status(attempt.job_id, attempt.number)
+                if found.state is RunState.UNKNOWN:
+                    await self._start(attempt)
         except LauncherUnavailable as error:
             await self._delay(attempt, str(error))
         except (LauncherRefused, SpecError, OSError) as error:
@@ -102,6 +107,6 @@ class Launching:
         async with self._holder.change(attempt, Status.STARTING) as held:
             if held is not None:
                 session, job, row = held
-                attempts.end(job, row, self._now(), reason)
+                attempts.end(session, job, row, Outcome.FAILED, self._now(), reason)
                 row.released_at = self._now()
                 jobs.move(session, job, Status.FAILED, self._now(), reason)

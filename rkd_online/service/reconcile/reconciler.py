@@ -10,11 +10,14 @@ import secrets
 from contextlib import suppress
 from datetime import datetime, timedelta
 
+from structlog.contextvars import bound_contextvars
+
 from rkd_online.service.bell import Bell
 from rkd_online.service.clock import Now
 from rkd_online.service.launchers.base import LauncherError
 from rkd_online.service.launchers.quiet import QuietLauncher
 from rkd_online.service.launchers.room import Room
+from rkd_online.service.launchers.watched import WatchedRoom
 from rkd_online.service.naming import NameChecker
 from rkd_online.service.reconcile.admission import Admission
 from rkd_online.service.reconcile.tending import Tending
@@ -24,6 +27,7 @@ from rkd_online.service.store.attempts import TokenOf
 from rkd_online.service.store.engine import Database
 from rkd_online.service.store.leases import Lease
 from rkd_online.service.store.tables import AttemptRow, JobRow
+from rkd_online.service.telemetry.recorder import Recorder
 
 LEASE_SECONDS = 120
 """Longer than a pass takes when the cluster does not answer; another replica waits for it only
@@ -42,18 +46,21 @@ class Reconciler:
         settings: Settings,
         database: Database,
         cluster: QuietLauncher,
+        room: WatchedRoom,
         bell: Bell,
         names: NameChecker,
         token_of: TokenOf,
+        recorder: Recorder,
         now: Now,
     ) -> None:
         self._settings = settings
         self._database = database
-        self._launcher = cluster.plain
+        self._watched = room
+        self._recorder = recorder
         self._now = now
         self._lease = Lease(f"replica-{secrets.token_hex(8)}", timedelta(seconds=LEASE_SECONDS))
         self._tending = Tending(
-            settings, database, cluster, bell, self._lease, names, token_of, now
+            settings, database, cluster, bell, self._lease, names, token_of, recorder, now
         )
         self._admission = Admission(settings, self._lease, token_of, now)
         self._bell = bell
@@ -73,6 +80,7 @@ class Reconciler:
             try:
                 await self.reconcile()
             except Exception:
+                self._recorder.reconcile_failed("pass")
                 log.exception("a pass over the jobs failed")
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), self._settings.poll_seconds)
@@ -86,6 +94,11 @@ class Reconciler:
 
     async def reconcile(self) -> None:
         """One pass: tend every attempt that holds a place, then fill the free places."""
+        with self._recorder.reconciling():
+            await self._pass()
+        self.last_pass = self._now()
+
+    async def _pass(self) -> None:
         self._note_absence(self._now())
         async with self._database.write() as session:
             await answers.forget(session, self._now())
@@ -94,7 +107,6 @@ class Reconciler:
             )
         await asyncio.gather(*(self._tend(job, attempt) for job, attempt in holding))
         await self._start_queued()
-        self.last_pass = self._now()
 
     def _note_absence(self, now: datetime) -> None:
         """No run could report while this process was down or held up: count silence anew."""
@@ -104,10 +116,12 @@ class Reconciler:
 
     async def _tend(self, job: JobRow, attempt: AttemptRow) -> None:
         """Trouble with one job must not keep the others from being looked after."""
-        try:
-            await self._tending.tend(job, attempt)
-        except Exception:
-            log.exception("could not look after attempt %d of %s", attempt.number, job.id)
+        with bound_contextvars(job_id=job.id, attempt=attempt.number, project=job.project_id):
+            try:
+                await self._tending.tend(job, attempt)
+            except Exception:
+                self._recorder.reconcile_failed("attempt")
+                log.exception("could not look after attempt %d of %s", attempt.number, job.id)
 
     async def _start_queued(self) -> None:
         async with self._database.read() as session:
@@ -123,6 +137,6 @@ class Reconciler:
     async def _room(self) -> Room | str:
         """The cluster's room, or why it is not known."""
         try:
-            return await self._launcher.room()
+            return await self._watched.fresh()
         except LauncherError as error:
             return f"waits for the cluster: {error}"

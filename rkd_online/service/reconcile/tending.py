@@ -8,6 +8,7 @@ from rkd_online.service.clock import Now
 from rkd_online.service.launchers.base import RunState
 from rkd_online.service.launchers.quiet import QuietLauncher
 from rkd_online.service.naming import NameChecker
+from rkd_online.service.outcomes import CAUSE_OF, LossCause, Outcome
 from rkd_online.service.reconcile.budgets import spent
 from rkd_online.service.reconcile.held import Holder, Listening
 from rkd_online.service.reconcile.launching import Launching
@@ -18,6 +19,7 @@ from rkd_online.service.store.attempts import Loss, Retry, TokenOf
 from rkd_online.service.store.engine import Database
 from rkd_online.service.store.leases import Lease
 from rkd_online.service.store.tables import AttemptRow, JobRow
+from rkd_online.service.telemetry.recorder import Recorder
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +36,7 @@ class Tending:
         lease: Lease,
         names: NameChecker,
         token_of: TokenOf,
+        recorder: Recorder,
         now: Now,
     ) -> None:
         self._settings = settings
@@ -44,7 +47,7 @@ class Tending:
         self.listening = Listening(now)
         self._retry = Retry(settings.max_attempts, timedelta(seconds=settings.retry_wait_seconds))
         self._launching = Launching(
-            settings, cluster.plain, self._holder, self.listening, names, token_of, now
+            settings, cluster.plain, self._holder, self.listening, names, token_of, recorder, now
         )
 
     async def tend(self, job: JobRow, attempt: AttemptRow) -> None:
@@ -67,7 +70,9 @@ class Tending:
         if found is not None and found.state is RunState.SUCCEEDED:
             await self._succeed(attempt)
         elif found is not None and found.state.over:
-            await self._lose(attempt, f"its run is {found.state}: {found.message}")
+            await self._lose(
+                attempt, CAUSE_OF[found.state], f"its run is {found.state}: {found.message}"
+            )
         elif self._overdue(attempt):
             await self._lose_silent(attempt)
 
@@ -86,18 +91,18 @@ class Tending:
         async with self._holder.change(attempt, Status.STARTING, Status.RUNNING) as held:
             if held is not None:
                 session, job, row = held
-                attempts.end(job, row, self._now())
+                attempts.end(session, job, row, Outcome.SUCCEEDED, self._now())
                 row.released_at = self._now()
                 reason = "the run ended well, but its last report never came"
                 jobs.move(session, job, Status.SUCCEEDED, self._now(), reason)
 
-    async def _lose(self, attempt: AttemptRow, cause: str) -> None:
+    async def _lose(self, attempt: AttemptRow, word: LossCause, cause: str) -> None:
         """The cluster says that the run is over."""
-        tail = await self._cluster.log_tail(attempt)
+        loss = Loss(word, cause, await self._cluster.log_tail(attempt))
         async with self._holder.change(attempt, Status.STARTING, Status.RUNNING) as held:
             if held is not None:
                 session, job, row = held
-                await attempts.lose(session, job, row, Loss(cause, tail), self._retry, self._now())
+                await attempts.lose(session, job, row, loss, self._retry, self._now())
                 row.released_at = self._now()
 
     async def _lose_silent(self, attempt: AttemptRow) -> None:
@@ -110,7 +115,9 @@ class Tending:
             cause = self._overdue(row)
             if not cause:  # it reported while its log was fetched
                 return
-            await attempts.lose(session, job, row, Loss(cause, tail), self._retry, self._now())
+            word = LossCause.SILENT if row.heartbeat_at else LossCause.NEVER_STARTED
+            loss = Loss(word, cause, tail)
+            await attempts.lose(session, job, row, loss, self._retry, self._now())
         await self._cluster.ask_to_stop(attempt)
 
     async def _stop(self, attempt: AttemptRow) -> None:
@@ -150,7 +157,7 @@ class Tending:
         async with self._holder.change(attempt, Status.PAUSING) as held:
             if held is not None:
                 session, job, row = held
-                attempts.end(job, row, self._now(), reason)
+                attempts.end(session, job, row, Outcome.PAUSED, self._now(), reason)
                 if gone:
                     row.released_at = self._now()
                 jobs.move(session, job, Status.PAUSED, self._now(), reason)
@@ -161,7 +168,7 @@ class Tending:
         async with self._holder.change(attempt, Status.STOPPING) as held:
             if held is not None:
                 session, job, row = held
-                attempts.end(job, row, self._now(), reason)
+                attempts.end(session, job, row, Outcome.CANCELLED, self._now(), reason)
                 row.released_at = self._now()
                 jobs.move(session, job, Status.CANCELLED, self._now(), reason)
 

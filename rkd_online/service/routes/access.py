@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Path
 from sqlalchemy.ext.asyncio import AsyncSession
+from structlog.contextvars import bind_contextvars
 
 from rkd_online.service.access.caller import Caller
 from rkd_online.service.services import Services
@@ -30,4 +31,5 @@ def visible(caller: Caller, job: JobRow | None, job_id: str) -> JobRow:
     """The job, if it is there for this caller."""
     if job is None or not caller.sees(job.project_id):
         raise no_such_job(job_id)
+    bind_contextvars(job_id=job.id, project=job.project_id)
     return job

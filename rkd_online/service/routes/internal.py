@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from structlog.contextvars import bind_contextvars
 
 from rkd_online.service import intake
 from rkd_online.service.routes.access import JobId
@@ -38,6 +39,7 @@ async def report_events(
             raise ApiError(
                 401, "wrong_token", f"this is not the token of attempt {number} of {job_id}"
             )
+        bind_contextvars(job_id=job.id, attempt=number, project=job.project_id)
         receipt = await intake.accept(session, job, attempt, batch, services.now())
     if receipt.accepted:
         services.bell.ring(job_id)

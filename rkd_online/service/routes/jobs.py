@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
+from structlog.contextvars import bind_contextvars
 
 from rkd_online.service.access.authentication import Submitter, Viewer
 from rkd_online.service.access.caller import Caller
@@ -65,6 +66,7 @@ async def submit_job(
     async with change.transaction() as session:
         await check_queue(session, new)
         job = await jobs.insert(session, new, services.now())
+        bind_contextvars(job_id=job.id, project=project)
         change.note(session, "job.submit", job.id, project=project, name=job.name)
         where = {"Location": f"/v1/jobs/{job.id}", "ETag": tag(job.revision)}
         answer = change.answer(201, job_record(services, job), where)

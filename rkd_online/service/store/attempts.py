@@ -9,8 +9,10 @@ from typing import Final, TypeAlias
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from rkd_online.service.outcomes import LossCause, Outcome
 from rkd_online.service.state import Action, Status, target_of
 from rkd_online.service.store import events, jobs
+from rkd_online.service.store.counting import count
 from rkd_online.service.store.leases import Lease
 from rkd_online.service.store.tables import AttemptRow, JobRow
 
@@ -21,8 +23,9 @@ LONGEST_WAIT: Final = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """Why an attempt is over, and the end of its log."""
+    """Why an attempt is over, in a word and in a sentence, and the end of its log."""
 
+    word: LossCause
     cause: str
     log: str
 
@@ -85,11 +88,19 @@ async def lock_current(session: AsyncSession, seen: AttemptRow) -> tuple[JobRow,
     return job, attempt
 
 
-def end(job: JobRow, attempt: AttemptRow, now: datetime, trouble: str | None = None) -> None:
+def end(
+    session: AsyncSession,
+    job: JobRow,
+    attempt: AttemptRow,
+    outcome: Outcome,
+    now: datetime,
+    trouble: str | None = None,
+) -> None:
     """The attempt is over; what its run still sends is refused from now on."""
     attempt.ended_at = now
     attempt.trouble = trouble
     job.run_seconds += seconds_of(attempt, now)
+    count(session, lambda recorder: recorder.attempt_ended(outcome))
 
 
 def seconds_of(attempt: AttemptRow, now: datetime) -> float:
@@ -128,8 +139,10 @@ async def lose(
     What the run itself said of it comes before the cluster's words: the cluster knows no more than
     how a process ended.
     """
-    cause = await events.last_words(session, job.id, attempt.number) or loss.cause
-    end(job, attempt, now, cause)
+    told = await events.last_words(session, job.id, attempt.number)
+    cause, word = told or loss.cause, LossCause.TOLD if told else loss.word
+    end(session, job, attempt, Outcome.LOST, now, cause)
+    count(session, lambda recorder: recorder.attempt_lost(word))
     job.losses += 1
     wait = retry.wait(job.losses)
     data = {"cause": cause, "log": loss.log, "losses": job.losses, "most": retry.most}

@@ -14,6 +14,9 @@ from sqlalchemy.ext.asyncio import (
     create_async_engine,
 )
 
+from rkd_online.service.store.counting import COUNTS, Count
+from rkd_online.service.telemetry.recorder import Recorder
+
 PRAGMAS: Final = {
     "journal_mode": "WAL",
     "busy_timeout": "30000",
@@ -27,7 +30,9 @@ POOL: Final = {"pool_size": 10, "max_overflow": 20, "pool_timeout": 30, "pool_pr
 class Database:
     """Short transactions only: never hold one while waiting for anything else."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, recorder: Recorder | None = None) -> None:
+        """Without a recorder nobody asks what is counted."""
+        self._recorder = recorder or Recorder()
         self.engine = new_engine(url)
         self.is_sqlite = is_sqlite(url)
         writer = self.engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")
@@ -41,14 +46,23 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
         """A transaction that only reads."""
-        async with self._reader() as session, session.begin():
-            yield session
+        with self._recorder.transaction("read"):
+            async with self._reader() as session, session.begin():
+                yield session
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
         """A transaction that writes; committed at the end unless an error leaves it."""
-        async with self._turn, self._writer() as session, session.begin():
-            yield session
+        counts: list[Count] = []
+        with self._recorder.transaction("write"):
+            async with (
+                self._turn,
+                self._writer(info={COUNTS: counts}) as session,
+                session.begin(),
+            ):
+                yield session
+        for made in counts:
+            made(self._recorder)
 
     async def close(self) -> None:
         """Close every connection."""

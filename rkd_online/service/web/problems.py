@@ -16,7 +16,7 @@ from rkd_online.service.schemas.problem import FieldError, Problem
 from rkd_online.service.state import IllegalTransition
 from rkd_online.service.web.fields import field_errors
 from rkd_online.service.web.replayed import Replayed
-from rkd_online.service.web.request_id import request_id
+from rkd_online.service.web.request_id import HEADER, request_id
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -91,7 +91,8 @@ def install(app: FastAPI) -> None:
     async def unexpected(request: Request, error: Exception) -> JSONResponse:
         log.error("request %s failed", request_id(), exc_info=error)
         detail = "the control plane hit an error; its log has it under this request id"
-        return _response(500, "internal_error", detail)
+        # Made outside of all middleware, which would add the id.
+        return _response(500, "internal_error", detail, headers={HEADER: request_id()})
 
 
 def problem_response(error: ApiError) -> JSONResponse:

@@ -1,10 +1,17 @@
-"""A request id in every response, every problem and every log line of an error."""
+"""A request id in every response, problem and log line: the caller's own, or a new one."""
 
+import re
 import secrets
 from contextvars import ContextVar
+from typing import Final
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bind_contextvars, clear_contextvars
+
+HEADER: Final = "X-Request-ID"
+SANE: Final = re.compile(r"[!-~]{1,64}")
+"""What is taken over of a caller's: as much as the audit has room for, in printable ASCII."""
 
 _current: ContextVar[str] = ContextVar("request_id", default="")
 
@@ -24,12 +31,19 @@ class RequestIdMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        made = f"req-{secrets.token_hex(8)}"
-        _current.set(made)
+        taken = _given(Headers(scope=scope)) or f"req-{secrets.token_hex(8)}"
+        _current.set(taken)
+        clear_contextvars()
+        bind_contextvars(request_id=taken)
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["X-Request-ID"] = made
+                MutableHeaders(scope=message)[HEADER] = taken
             await send(message)
 
         await self._app(scope, receive, send_with_id)
+
+
+def _given(headers: Headers) -> str | None:
+    found = headers.getlist(HEADER)
+    return found[0] if len(found) == 1 and SANE.fullmatch(found[0]) else None

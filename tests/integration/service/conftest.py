@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -33,8 +34,10 @@ def start(settings: Settings) -> Iterator[Start]:
     names = ("data_dir", "port", "ray_address", "poll_seconds")
     variables = {f"RKD_{name.upper()}": str(getattr(settings, name)) for name in names}
 
-    def begin() -> "subprocess.Popen[bytes]":
-        process = subprocess.Popen([sys.executable, "-c", SERVE], env={**os.environ, **variables})
+    def begin(stderr: IO[bytes] | None = None) -> "subprocess.Popen[bytes]":
+        process = subprocess.Popen(
+            [sys.executable, "-c", SERVE], env={**os.environ, **variables}, stderr=stderr
+        )
         started.append(process)
         until(lambda: process.poll() is not None or is_up(settings), "the server to come up")
         assert process.poll() is None, "the server ended while starting"

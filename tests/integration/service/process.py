@@ -9,7 +9,7 @@ import httpx
 from rkd_online.service.access.keys import FIRST_KEY
 from rkd_online.service.settings import Settings
 
-Start = Callable[[], "subprocess.Popen[bytes]"]
+Start = Callable[..., "subprocess.Popen[bytes]"]
 SERVE = """
 from rkd_online.service.server import serve
 from rkd_online.service.settings import Settings

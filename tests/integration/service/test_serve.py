@@ -1,11 +1,16 @@
 """The server as a process of its own: its end, its sudden death and its return."""
 
 import asyncio
+import json
 import signal
+import socket
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from rkd_online.client import Client
 from rkd_online.errors import ServiceError
@@ -81,6 +86,59 @@ def test_a_job_outlives_the_sudden_death_of_its_control_plane(
         (6, "status"),
     ]
     assert list(ray.jobs) == [f"rkd-{job_id}-1"]
+
+
+def records(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def test_every_line_on_stderr_is_json_from_start_to_end(
+    settings: Settings, start: Start, tmp_path: Path
+) -> None:
+    job_id = queue_a_job(settings)
+    file = tmp_path / "stderr"
+    with file.open("wb") as stderr:
+        server = start(stderr=stderr)
+    headers = {"Authorization": f"Bearer {key(settings)}", "X-Request-ID": "mine"}
+    assert httpx.get(f"{settings.control_url}/metrics").is_success
+    httpx.get(f"{settings.control_url}/v1/jobs/{job_id}", headers=headers).raise_for_status()
+    server.send_signal(signal.SIGTERM)
+    assert server.wait(60) == 0
+    found = records(file)
+    assert all({"time", "level", "logger", "event"} <= record.keys() for record in found)
+    [line] = [record for record in found if record.get("request_id") == "mine"]
+    assert (line["job_id"], line["status"]) == (job_id, 200)
+    assert not [record for record in found if record.get("route") == "/metrics"]
+    assert key(settings) not in file.read_text()
+
+
+def test_uvicorns_own_records_go_through_the_same_chain(
+    settings: Settings, start: Start, tmp_path: Path
+) -> None:
+    file = tmp_path / "stderr"
+    with file.open("wb") as stderr:
+        start(stderr=stderr)
+    with socket.create_connection((settings.host, settings.port)) as client:
+        client.sendall(b"no HTTP at all\r\n\r\n")
+        assert client.recv(100).startswith(b"HTTP/1.1 400")
+    [line] = [record for record in records(file) if record["logger"] == "uvicorn.error"]
+    assert (line["level"], line["event"]) == ("warning", "Invalid HTTP request received.")
+
+
+def test_a_schema_that_is_not_known_is_refused_in_a_line_before_ray_is_started(
+    settings: Settings,
+) -> None:
+    async def spoil() -> None:
+        await schema.upgrade(settings.database)
+        database = Database(settings.database)
+        async with database.write() as session:
+            await session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        await database.close()
+
+    asyncio.run(spoil())
+    with pytest.raises(ServiceError, match="has a schema that this version does not know"):
+        serve(settings, local_ray=True)
+    assert not (settings.data_dir / "local-ray.log").exists()
 
 
 def test_a_second_control_plane_on_the_same_data_is_refused(

@@ -1,5 +1,6 @@
 """rkd serve and rkd demo: what is said when they are up, and what is refused before they start."""
 
+import json
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
@@ -60,7 +61,9 @@ def test_a_taken_dashboard_port_is_refused_before_ray_is_started(
 ) -> None:
     ports = ("--port", free, "--dashboard-port", taken)
     outcome = rkd("serve", "--local-ray", *ports, "--data-dir", str(tmp_path))
-    assert (outcome.code, outcome.err) == (
+    record, error = outcome.err.splitlines(keepends=True)
+    assert json.loads(record)["event"] == "starting a local Ray"
+    assert (outcome.code, error) == (
         1,
         f"error: port {taken} on 127.0.0.1, for the dashboard of the local Ray, cannot be used "
         "(Address already in use): stop what listens there, or choose another with "

@@ -29,7 +29,7 @@ VERBS = (
     ),
     *("rotate", "show", "stream", "submit", "validate", "who"),
 )
-NO_KEY = {"check_liveness", "check_readiness"}
+NO_KEY = {"check_liveness", "check_readiness", "show_service_metrics"}
 NO_EXAMPLE = {"show_report", "show_report_plot", "show_trace"}
 """Files, whose form other documents tell."""
 
