@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass
 class FakeRay:
-    """What was submitted, by submission id."""
+    """What was submitted, by submission id, and what of it is over."""
 
     url: str = ""
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -38,6 +38,10 @@ def fake_ray() -> Iterator[FakeRay]:
             self._answer(200 if name in ray.jobs else 404, {"status": status, "message": ""})
 
         def do_POST(self) -> None:
+            if self.path.endswith("/stop"):
+                ray.ended.add(self.path.split("/")[-2])
+                self._answer(200, {"stopped": True})
+                return
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             ray.jobs[body["submission_id"]] = body
             self._answer(200, {"submission_id": body["submission_id"]})

@@ -11,6 +11,7 @@ SPEC: Final[dict[str, Any]] = {
     "teacher": {"model": "zoo:chain-sum/teacher"},
     "task": {"type": "chain_sum"},
     "algorithm": {"type": "rlad"},
+    "rollout": {"max_new_tokens": 64},
     "steps": 60,
 }
 REPORT: Final[dict[str, Any]] = {
