@@ -4,6 +4,7 @@ from typing import Final
 
 import httpx
 from httpx_sse import ServerSentEvent
+from pydantic import ValidationError
 
 from rkd_online.client import clock
 from rkd_online.client.problems import refusal
@@ -65,7 +66,13 @@ class Feed:
         # A heartbeat is a comment, which is handed on once an id has been seen.
         if not message.data:
             return None
-        event = Event.model_validate_json(message.data)
+        try:
+            event = Event.model_validate_json(message.data)
+        except ValidationError as error:
+            raise ServiceError(
+                f"{self._url} sent an event of {self._job} that this version does not understand: "
+                f"{error}"
+            ) from error
         self._after = event.number
         return event
 

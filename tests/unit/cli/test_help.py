@@ -1,18 +1,27 @@
 """What the help pages offer, and what the command line costs to import."""
 
 import json
+import re
+import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
+from typer.core import TyperGroup
 
+from rkd_online.cli.app import app
 from tests.unit.cli.conftest import Rkd
 from tests.unit.evaluation.sample_report import report
 from tests.unit.metrics.traced import two_steps
 
 ROOT = Path(__file__).resolve().parents[3]
 HEAVY = {"matplotlib", "numpy", "pyarrow", "ray", "sqlalchemy", "torch", "transformers", "vllm"}
+LATE = HEAVY | {"alembic", "fastapi", "httpx"}
+"""What arguments can be parsed without."""
 ASK = """
 import json, sys
 from rkd_online.cli import main
@@ -32,10 +41,47 @@ def python(code: str, *arguments: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
 
 
-@pytest.mark.parametrize("command", ["", "serve", "run", "report", "trace", "demo"])
+@pytest.mark.parametrize(
+    "command", ["", "serve", "run", "submit", "change", "keys make", "checkpoints", "db", "demo"]
+)
 def test_help_imports_nothing_heavy(command: str) -> None:
     code, found = json.loads(python(ASK, *command.split(), "--help").splitlines()[-1])
-    assert (code, HEAVY & set(found)) == (0, set())
+    assert (code, LATE & set(found)) == (0, set())
+
+
+def commands(group: TyperGroup, *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """All of them, with what is typed to get there."""
+    for name, command in group.commands.items():
+        if isinstance(command, TyperGroup):
+            yield from commands(command, *path, name)
+        else:
+            yield (*path, name), command
+
+
+TREE = typer.main.get_command(app)
+assert isinstance(TREE, TyperGroup)
+ALL = dict(commands(TREE))
+LOCAL = {"run", "eval", "compare", "presets", "collect", "export", "zoo", "serve", "demo"}
+"""First words of commands that need no control plane."""
+
+
+@pytest.mark.parametrize("path", ALL, ids=" ".join)
+def test_every_example_is_a_command_that_there_is(path: tuple[str, ...]) -> None:
+    shown = [line.strip() for line in (ALL[path].epilog or "").splitlines()]
+    examples = [line.removeprefix("$ rkd ") for line in shown if line.startswith("$ rkd ")]
+    assert examples or path[0] in LOCAL, path
+    for example in examples:
+        words = shlex.split(re.split(r" [|<>] ", example.replace("\\[", "["))[0])
+        assert tuple(words[: len(path)]) == path
+        with ALL[path].make_context(" ".join(path), words[len(path) :]) as context:
+            assert context.params
+
+
+@pytest.mark.parametrize("path", [path for path in ALL if path[0] not in LOCAL], ids=" ".join)
+def test_every_command_of_a_control_plane_speaks_json(path: tuple[str, ...]) -> None:
+    options = {option for one in ALL[path].params for option in one.opts}
+    assert "--json" in options
+    assert "--url" in options or path in {("validate",), ("db", "upgrade")}
 
 
 def test_a_report_is_shown_where_nothing_that_computes_is_installed(tmp_path: Path) -> None:

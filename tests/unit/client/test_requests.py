@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -19,7 +20,7 @@ from rkd_online.service.schemas.access import ProjectRecord, Quota
 from rkd_online.service.schemas.job import Budget, JobRecord
 from rkd_online.service.state import Status
 from tests.unit.cli.answers import JOB, record
-from tests.unit.client.both import Kind, answering
+from tests.unit.client.both import Kind, answering, opened
 
 ROOT = Path(__file__).resolve().parents[3]
 SPEC = {"name": "quickstart", "steps": 60}
@@ -217,6 +218,18 @@ def test_a_secret_that_was_lost_on_its_way_is_no_key(kind: Kind) -> None:
             client.make_key("ada", Scope.VIEWER)
         with pytest.raises(ServiceError, match=lost):
             client.rotate_key("x")
+
+
+@pytest.mark.parametrize(
+    ("url", "key", "words"),
+    [
+        ("http://head:port", "", "'http://head:port' is no address: "),
+        ("http://plane", "rkd_ü", "the API key has ch"),
+    ],
+)
+def test_what_cannot_be_sent_is_refused_at_once(kind: Kind, url: str, key: str, words: str) -> None:
+    with pytest.raises(ServiceError, match="^" + re.escape(words)), opened(kind, url, key):
+        pass
 
 
 def test_both_clients_have_the_same_methods_with_the_same_parameters() -> None:

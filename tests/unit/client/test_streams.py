@@ -45,6 +45,15 @@ def test_a_broken_stream_is_taken_up_behind_the_last_event(kind: Kind, time: Tim
     assert asked == ["0", "2", "2", "3", "3"]
 
 
+def test_an_event_that_is_none_of_ours_is_an_error(kind: Kind, time: Time) -> None:
+    text = 'id: 1\r\ndata: {"number": "one"}\r\n\r\n'
+    with (
+        answering(kind, lambda _: httpx.Response(200, text=text, headers=SSE)) as client,
+        pytest.raises(ServiceError, match=r"^http://plane sent an event of job-1 that this ver"),
+    ):
+        list(client.stream("job-1"))
+
+
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
 def test_a_stream_that_a_proxy_refuses_for_now_is_asked_for_again(
     kind: Kind, time: Time, status: int
