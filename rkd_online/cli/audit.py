@@ -8,7 +8,7 @@ import typer
 from rkd_online.cli.connection import connect
 from rkd_online.cli.documents import one_page, show_document
 from rkd_online.cli.hints import DEFAULT_URL
-from rkd_online.cli.lines import complain, show_table
+from rkd_online.cli.lines import complain, show_lines
 from rkd_online.cli.options import All, AsJson, OfProject, Url
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def audit(
     if as_json:
         show_document(page)
         return
-    show_table(NAMES, (_row(entry) for entry in page.data))
+    show_lines([NAMES, *map(_row, page.data)])
     if page.has_more:
         complain(
             f"[dim]the newest {len(page.data)}; --limit shows up to {MOST}, --all every one[/]"

@@ -11,7 +11,7 @@ from rkd_online.cli.connection import connect
 from rkd_online.cli.documents import one_page, show_document, show_line
 from rkd_online.cli.event_words import event_words
 from rkd_online.cli.hints import DEFAULT_URL
-from rkd_online.cli.lines import complain, show_table
+from rkd_online.cli.lines import complain, show_lines
 from rkd_online.cli.options import All, AsJson, JobId, Url
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def events(
     if as_json:
         show_document(page)
         return
-    show_table(NAMES, (_row(event) for event in page.data))
+    show_lines([NAMES, *map(_row, page.data)])
     if page.has_more:
         complain(f"[dim]there are more: --after {page.next} shows them, --all every one[/]")
 

@@ -24,14 +24,14 @@ def complain(words: str) -> None:
 
 
 def show_table(names: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
-    """Print rows below their names."""
+    """Print rows below their names. A narrow terminal folds all but the first column."""
     console, body = Console(), list(rows)
     if not console.is_terminal:
-        _show_plain([names, *body])
+        show_lines([names, *body])
         return
     table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="dim")
-    for name in names:
-        table.add_column(name, overflow="fold")
+    for number, name in enumerate(names):
+        table.add_column(name, overflow="fold", no_wrap=number == 0)
     for row in body:
         table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
     console.print(table)
@@ -41,7 +41,7 @@ def show_sheet(rows: Iterable[tuple[str, str | Text]]) -> None:
     """Print names with their values; those without a value are left out."""
     console, body = Console(), [(name, value) for name, value in rows if value]
     if not console.is_terminal:
-        _show_plain(body)
+        show_lines(body)
         return
     table = Table.grid(padding=(0, GAP, 0, 0))
     table.add_column(style="dim", no_wrap=True)
@@ -51,8 +51,14 @@ def show_sheet(rows: Iterable[tuple[str, str | Text]]) -> None:
     console.print(table)
 
 
-def _show_plain(rows: Sequence[Sequence[str | Text]]) -> None:
-    """A row is one line, however wide, and ends with what is in it."""
+def room_beside(names: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """Columns of the terminal that a table leaves for one more."""
+    widths = [max(map(len, column)) for column in zip(names, *rows, strict=True)]
+    return Console().width - sum(widths) - GAP * len(widths)
+
+
+def show_lines(rows: Sequence[Sequence[str | Text]]) -> None:
+    """Print rows as lines, however wide, each ending with what is in it."""
     cells = [[" ".join(str(cell).split()) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for row in cells:

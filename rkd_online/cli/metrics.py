@@ -9,7 +9,7 @@ from rich.console import Console
 from rkd_online.cli.connection import connect
 from rkd_online.cli.documents import show_document
 from rkd_online.cli.hints import DEFAULT_URL
-from rkd_online.cli.lines import say, show_table
+from rkd_online.cli.lines import room_beside, say, show_table
 from rkd_online.cli.options import AsJson, JobId, Url
 from rkd_online.cli.sparkline import sparkline
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = 20
 """Metrics that one request can bring."""
+LEAST_BARS, MOST_BARS = 8, 30
 NAMES = ("metric", "unit", "steps", "first", "last", "least", "largest")
 Wanted = Annotated[
     list[str] | None,
@@ -85,12 +86,14 @@ def _wanted(client: "Client", job: str, names: Sequence[str]) -> list[str]:
 
 def _show(found: "Sequence[MetricRecord]") -> None:
     """A terminal also gets the course of each."""
-    rows = [(one, one.series) for one in found if one.series is not None]
-    if Console().is_terminal:
-        names = (*NAMES, "")
-        show_table(names, ((*_row(one, series), sparkline(series.mean)) for one, series in rows))
-    else:
-        show_table(NAMES, (_row(one, series) for one, series in rows))
+    courses = [(one, one.series) for one in found if one.series is not None]
+    rows = [_row(one, series) for one, series in courses]
+    width = min(room_beside(NAMES, rows), MOST_BARS)
+    if not Console().is_terminal or width < LEAST_BARS:
+        show_table(NAMES, rows)
+        return
+    bars = [sparkline(series.mean, width) for _, series in courses]
+    show_table((*NAMES, ""), [(*row, bar) for row, bar in zip(rows, bars, strict=True)])
 
 
 def _row(one: "MetricRecord", series: "Series") -> tuple[str, ...]:

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 BARS = "▁▂▃▄▅▆▇█"
-WIDTH = 30
 
 
-def sparkline(values: Sequence[float], width: int = WIDTH) -> str:
+def sparkline(values: Sequence[float], width: int) -> str:
     """Bars from the least to the largest value; what does not fit is shown as means."""
     shown = _means(values, width)
     low, high = min(shown, default=0.0), max(shown, default=0.0)

@@ -84,19 +84,22 @@ def test_a_terminal_also_gets_the_course_of_each_metric(
     rkd: Rkd, reported: Answers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Console, "is_terminal", True)
-    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "120")
     row = rkd("metrics", JOB, "reward/mean").out.splitlines()[1]
     assert row.split()[-1] == "▁▅█▆"
+    monkeypatch.setenv("COLUMNS", "50")
+    narrow = rkd("metrics", JOB, "reward/mean").out
+    assert "reward/mean" in narrow and "█" not in narrow
 
 
 def test_a_sparkline_goes_from_the_least_to_the_largest_value() -> None:
-    assert sparkline([0, 1, 2, 3, 4, 5, 6, 7]) == "▁▂▃▄▅▆▇█"
-    assert sparkline([5, 5, 5]) == "▁▁▁"
-    assert sparkline([]) == ""
+    assert sparkline([0, 1, 2, 3, 4, 5, 6, 7], 8) == "▁▂▃▄▅▆▇█"
+    assert sparkline([5, 5, 5], 8) == "▁▁▁"
+    assert sparkline([], 8) == ""
     # Means of 0 and 1, of 2 and 3, of 4 and 5: a line again.
     assert sparkline([0, 1, 2, 3, 4, 5], width=3) == "▁▅█"
-    assert len(sparkline(list(range(1000)))) == 30
+    assert len(sparkline(list(range(1000)), 30)) == 30
 
 
 ROLLOUT: dict[str, Any] = {
