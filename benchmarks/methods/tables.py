@@ -47,7 +47,7 @@ def _equal_steps_rows(found: Findings) -> Iterator[Sequence[str]]:
         ahead = NONE if name == YARDSTICK else difference(yardstick, tests).signed
         yield [
             f"`{name}`",
-            f"{found.rates[name]:g}",
+            plain(found.rates[name]),
             interval(shares(tests)).words,
             ", ".join(f"{value:.3f}" for value in shares(tests).mean(axis=1)),
             ahead,
@@ -106,7 +106,7 @@ def grid_table(found: Findings) -> str:
     rows = (
         [f"`{name}`", *(_score(grid, rate) for rate in rates)] for name, grid in found.grids.items()
     )
-    return table(("", *(f"{rate:g}" for rate in rates)), rows)
+    return table(("", *(plain(rate) for rate in rates)), rows)
 
 
 def _score(grid: Grid, rate: float) -> str:
@@ -153,3 +153,8 @@ def _alone(one: Examined) -> Interval:
 
 def _greedy(tests: Sequence[Examined]) -> float:
     return float(np.mean([one.greedy for one in tests]))
+
+
+def plain(rate: float) -> str:
+    """A learning rate without an exponent."""
+    return f"{rate:.10f}".rstrip("0")

@@ -68,8 +68,8 @@ def test_groups_are_shown_where_there_are_several() -> None:
 
 def test_the_grid_is_shown_with_its_best() -> None:
     table = grid_table(findings())
-    assert table.splitlines()[0] == "|  | 0.0001 | 0.0003 | 0.001 | 0.003 |"
-    assert row(table, "`rlad`")[1:] == ["0.500", "0.500", "0.500", "**0.750**"]
+    assert table.splitlines()[0] == "|  | 0.00003 | 0.0001 | 0.0003 | 0.001 | 0.003 |"
+    assert row(table, "`rlad`")[1:] == ["0.500", "0.500", "0.500", "0.500", "**0.750**"]
 
 
 def test_alphas_stand_in_their_order_beside_the_papers() -> None:
