@@ -11,7 +11,9 @@ import pytest
 
 from rkd_online.locks import exclusive
 from rkd_online.service.store import schema
+from tests.postgres import postgres
 from tests.unit.cli.conftest import Rkd
+from tests.unit.service.databases import create
 
 HOLD = """
 import sys
@@ -93,6 +95,16 @@ def test_a_newer_database_is_left_alone(rkd: Rkd, data: Path) -> None:
     outcome = rkd("db", "upgrade", "--data-dir", str(data))
     assert "has a schema that this version does not know" in outcome.err
     assert (outcome.code, revision(data)) == (1, "from-tomorrow")
+
+
+def test_a_servers_database_is_brought_to_this_version_on_purpose(rkd: Rkd) -> None:
+    with postgres() as server:
+        asyncio.run(create(server, "fresh"))
+        url = f"{server}/fresh"
+        first = json.loads(rkd("db", "upgrade", "--database-url", url, "--json").out)
+        again = json.loads(rkd("db", "upgrade", "--database-url", url, "--json").out)
+    assert first["before"] is None
+    assert again["before"] == again["after"] == first["after"]
 
 
 def test_a_server_that_is_not_there_is_named_without_its_password(rkd: Rkd) -> None:
