@@ -154,4 +154,4 @@ def _text(value: Any) -> str:
         return NONE
     if isinstance(value, dict):
         return labels_text(value) or NONE
-    return f"{value:g}" if isinstance(value, int | float) else budget_text(value)
+    return f"{value:.10g}" if isinstance(value, int | float) else budget_text(value)
