@@ -18,7 +18,6 @@ from rkd_online.service.access.keys import Digests, read_pepper
 from rkd_online.service.access.known_keys import KnownKeys
 from rkd_online.service.bell import Bell
 from rkd_online.service.clock import Now, utc_now
-from rkd_online.service.drain import Drain
 from rkd_online.service.feed import Feeds
 from rkd_online.service.launchers.base import Launcher
 from rkd_online.service.launchers.quiet import QuietLauncher
@@ -125,7 +124,6 @@ def _services(settings: Settings, launcher: Launcher, now: Now) -> Services:
         feeds=Feeds(database, bell),
         reconciler=reconciler,
         room=room,
-        drain=Drain(),
         digests=digests,
         known_keys=KnownKeys(database, bell),
         limits=limits,
@@ -150,7 +148,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        services.drain.begin()
         services.reconciler.end()
         # A pass that is cut off could leave a transaction open; one may wait for the cluster.
         await asyncio.wait([reconciling], timeout=PASS_SECONDS)

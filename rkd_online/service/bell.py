@@ -1,7 +1,7 @@
 """Wakes readers of a job's events when one is written. The database stays the truth."""
 
 import asyncio
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -11,17 +11,11 @@ class Bell:
 
     def __init__(self) -> None:
         self._listeners: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
-        self._rings: Counter[str] = Counter()
         self.key_changes = 0
         """How often keys have changed in this process."""
 
-    def rings(self, job_id: str) -> int:
-        """How often a job's bell has rung."""
-        return self._rings[job_id]
-
     def ring(self, job_id: str) -> None:
         """Wake every listener of a job. Call it after the commit, or readers look too early."""
-        self._rings[job_id] += 1
         for listener in self._listeners.get(job_id, ()):
             listener.set()
 

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -53,10 +53,13 @@ class Feed:
         self._database = database
         self._bell = bell
         self._job_id = job_id
+        self.listening = ExitStack()
+        self._rung = self.listening.enter_context(bell.listen(job_id))
         self._turn = asyncio.Lock()
         self._recent: deque[Line] = deque(maxlen=KEPT)
         self._status = Status.QUEUED
-        self._heard = -1
+        self._behind = True
+        """Whether there is more to read than the last look took."""
         self._looked_at = 0.0
         self.readers = 0
         self.look_seconds = LOOK_ALONE_SECONDS if database.is_sqlite else LOOK_SECONDS
@@ -81,11 +84,12 @@ class Feed:
 
     def _stale(self) -> bool:
         late = time.monotonic() - self._looked_at >= self.look_seconds
-        return late or self._heard != self._bell.rings(self._job_id)
+        return late or self._behind or self._rung.is_set()
 
     async def _look(self) -> None:
         """What is rung while this reads is looked at again."""
-        heard, looked_at = self._bell.rings(self._job_id), time.monotonic()
+        self._rung.clear()
+        looked_at = time.monotonic()
         last = self._recent[-1].number if self._recent else None
         async with self._database.read() as session:
             job = await jobs.find(session, self._job_id)
@@ -95,8 +99,7 @@ class Feed:
             found = await self._lines(session, start)
         self._recent.extend(found)
         self._status = job.status
-        # A full batch: there is more to read.
-        self._heard = heard if len(found) < BATCH or last is None else -1
+        self._behind = len(found) == BATCH
         self._looked_at = looked_at
 
     async def _earlier(self, number: int) -> News:
@@ -119,14 +122,19 @@ class Feeds:
     @contextmanager
     def follow(self, job_id: str) -> Iterator[Feed]:
         """The job's feed."""
-        feed = self._feeds.setdefault(job_id, Feed(self._database, self._bell, job_id))
+        feed = self._feeds.get(job_id) or self._open(job_id)
         feed.readers += 1
         try:
             yield feed
         finally:
             feed.readers -= 1
             if not feed.readers:
+                feed.listening.close()
                 del self._feeds[job_id]
+
+    def _open(self, job_id: str) -> Feed:
+        feed = self._feeds[job_id] = Feed(self._database, self._bell, job_id)
+        return feed
 
 
 def event_record(row: EventRow) -> Event:

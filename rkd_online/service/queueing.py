@@ -68,14 +68,10 @@ async def verdict(services: Services, project_id: str, needs: Needs) -> Verdict:
             raise no_such_project(project_id)
         if problem := beyond_quota(project, needs.total("GPU")):
             return Verdict(fits=False, detail=problem)
-        holding = await jobs.holding(session)
+        _, reserved = await jobs.reserved(session)
     try:
         room = await services.room.latest()
     except LauncherError as error:
         return Verdict(fits=None, detail=f"needs {needs}; {error}")
-    reserved = {
-        "CPU": sum(job.cpus for job, _ in holding),
-        "GPU": sum(job.gpus for job, _ in holding),
-    }
     lack = Ledger(room, reserved).lack(needs)
     return Verdict(fits=True, detail=f"needs {needs}; " + (lack or "there is room for it now"))

@@ -9,7 +9,6 @@ from rkd_online.service.access.keys import Digests
 from rkd_online.service.access.known_keys import KnownKeys
 from rkd_online.service.bell import Bell
 from rkd_online.service.clock import Now
-from rkd_online.service.drain import Drain
 from rkd_online.service.feed import Feeds
 from rkd_online.service.launchers.base import Launcher
 from rkd_online.service.launchers.watched import WatchedRoom
@@ -33,7 +32,6 @@ class Services:
     feeds: Feeds
     reconciler: Reconciler
     room: WatchedRoom
-    drain: Drain
     digests: Digests
     known_keys: KnownKeys
     limits: Limits

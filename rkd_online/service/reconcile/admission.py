@@ -14,6 +14,7 @@ from rkd_online.service.launchers.room import Ledger, Room
 from rkd_online.service.reconcile.needs import needs_of
 from rkd_online.service.settings import Settings
 from rkd_online.service.store import attempts, events, jobs, projects
+from rkd_online.service.store.access_tables import ProjectRow
 from rkd_online.service.store.attempts import TokenOf
 from rkd_online.service.store.leases import Lease
 from rkd_online.service.store.tables import AttemptRow, JobRow
@@ -40,23 +41,25 @@ class Admission:
         ``room`` is the cluster's, or why it is not known.
         """
         await jobs.lock_queue(session)
-        holding = await jobs.holding(session)
+        running, reserved = await jobs.reserved(session)
         waiting = await jobs.next_in_line(session, self._now(), MOST_LOOKED_AT)
         if isinstance(room, str):
             for job in waiting:
                 self._keep_waiting(session, job, room)
             return []
         quotas = await _Quotas.read(session)
-        places = self._settings.max_running_jobs - len(holding)
-        ledger = Ledger(room, _reserved([job for job, _ in holding]))
+        places = self._settings.max_running_jobs - running
+        ledger = Ledger(room, reserved)
         begun: list[tuple[JobRow, AttemptRow]] = []
         for job in waiting:
-            needs = needs_of(JobSpec.model_validate(job.spec))
             if len(begun) >= places:
-                self._keep_waiting(session, job, self._no_place(len(holding) + len(begun)))
-            elif (problem := await quotas.lack(session, job)) is not None:
+                self._keep_waiting(session, job, self._no_place(running + len(begun)))
+                continue
+            if (problem := quotas.lack(job)) is not None:
                 self._keep_waiting(session, job, problem)
-            elif (problem := ledger.lack(needs)) is not None:
+                continue
+            needs = needs_of(JobSpec.model_validate(job.spec))
+            if (problem := ledger.lack(needs)) is not None:
                 self._keep_waiting(session, job, problem)
                 if self._held_up(job):
                     break
@@ -87,17 +90,19 @@ class Admission:
 class _Quotas:
     """What the active jobs of each project leave it."""
 
-    def __init__(self, in_use: dict[str, tuple[int, float]]) -> None:
+    def __init__(
+        self, projects: dict[str, ProjectRow], in_use: dict[str, tuple[int, float]]
+    ) -> None:
+        self._projects = projects
         self._in_use = in_use
 
     @classmethod
     async def read(cls, session: AsyncSession) -> "_Quotas":
-        return cls(await projects.in_use(session))
+        return cls(await projects.quotas(session), await projects.in_use(session))
 
-    async def lack(self, session: AsyncSession, job: JobRow) -> str | None:
+    def lack(self, job: JobRow) -> str | None:
         """Why a job's project keeps it waiting."""
-        project = await projects.find(session, job.project_id)
-        assert project is not None
+        project = self._projects[job.project_id]
         count, gpus = self._in_use.get(job.project_id, (0, 0.0))
         if project.max_active_jobs is not None and count >= project.max_active_jobs:
             return (
@@ -120,10 +125,3 @@ class _Quotas:
 def _kind(reason: str | None) -> str:
     """What is waited for, without the numbers, which change from pass to pass."""
     return (reason or "").partition(":")[0]
-
-
-def _reserved(holding: list[JobRow]) -> dict[str, float]:
-    return {
-        "CPU": sum(job.cpus for job in holding),
-        "GPU": sum(job.gpus for job in holding),
-    }

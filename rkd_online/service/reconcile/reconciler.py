@@ -32,6 +32,9 @@ from rkd_online.service.telemetry.recorder import Recorder
 LEASE_SECONDS = 120
 """Longer than a pass takes when the cluster does not answer; another replica waits for it only
 where this one dies without a word."""
+GAP_SECONDS = 0.25
+"""Between two passes, however often one is asked for: each submission asks, and a pass looks at
+many jobs."""
 STALL = timedelta(seconds=30)
 """A pass that comes this much late means that this process was held up."""
 
@@ -82,6 +85,7 @@ class Reconciler:
             except Exception:
                 self._recorder.reconcile_failed("pass")
                 log.exception("a pass over the jobs failed")
+            await asyncio.sleep(min(GAP_SECONDS, self._settings.poll_seconds))
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), self._settings.poll_seconds)
         async with self._database.write() as session:

@@ -25,10 +25,8 @@ async def check_liveness() -> Health:
 
 @router.get("/readyz", responses=documented(503))
 async def check_readiness(services: ServicesDep) -> Health:
-    """Requests can be sent here: the database answers, jobs are being looked after, and nothing has
-    asked this process to end."""
-    if services.drain.leaving:
-        raise ApiError(503, "draining", "this process is about to end")
+    """Requests can be sent here: the database answers, and jobs are being looked after. A process
+    that is to end takes no more connections."""
     try:
         async with services.database.read() as session:
             await session.execute(text("SELECT 1"))

@@ -140,15 +140,15 @@ async def next_in_line(session: AsyncSession, now: datetime, limit: int) -> Sequ
     return (await session.scalars(query)).all()
 
 
-async def holding(session: AsyncSession) -> Sequence[tuple[JobRow, AttemptRow]]:
-    """Every attempt that may still hold a place on the cluster, with its job."""
+async def reserved(session: AsyncSession) -> tuple[int, dict[str, float]]:
+    """How many attempts may still hold a place on the cluster, and what they reserve by kind."""
     query = (
-        select(JobRow, AttemptRow)
+        select(func.count(), func.sum(JobRow.cpus), func.sum(JobRow.gpus))
         .join(AttemptRow, AttemptRow.job_id == JobRow.id)
         .where(AttemptRow.released_at.is_(None))
-        .order_by(JobRow.created_at, AttemptRow.number)
     )
-    return [(job, attempt) for job, attempt in await session.execute(query)]
+    count, cpus, gpus = (await session.execute(query)).one()
+    return count, {"CPU": cpus or 0.0, "GPU": gpus or 0.0}
 
 
 async def of_project(
@@ -157,12 +157,6 @@ async def of_project(
     """Those of the jobs that belong to a project."""
     query = select(JobRow.id).where(JobRow.id.in_(job_ids), JobRow.project_id == project)
     return frozenset(await session.scalars(query))
-
-
-async def count_by_status(session: AsyncSession) -> dict[Status, int]:
-    """How many jobs there are in each status."""
-    query = select(JobRow.status, func.count()).group_by(JobRow.status)
-    return dict((await session.execute(query)).tuples().all())
 
 
 def move(

@@ -43,6 +43,11 @@ async def insert(session: AsyncSession, project: str, now: datetime) -> ProjectR
     return row
 
 
+async def quotas(session: AsyncSession) -> dict[str, ProjectRow]:
+    """Every project by its name, for reading."""
+    return {row.id: row for row in await session.scalars(select(ProjectRow))}
+
+
 async def queued(session: AsyncSession, project: str) -> int:
     """Jobs of a project that wait to be started."""
     query = (

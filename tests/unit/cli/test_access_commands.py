@@ -186,9 +186,9 @@ def test_health_says_the_version_or_what_is_wrong(rkd: Rkd, answers: Answers) ->
     answers.by_path = {"GET /livez": good, "GET /readyz": good}
     assert rkd("health").out == "http://127.0.0.1:8420 is ready, version 0.1.0\n"
     assert json.loads(rkd("health", "--json").out) == good
-    answers.by_path["GET /readyz"] = problem(503, "draining", "this process is about to end")
+    answers.by_path["GET /readyz"] = problem(503, "database_away", "the database does not answer")
     outcome = rkd("health")
     assert (outcome.code, outcome.err) == (
         1,
-        "error: this process is about to end (draining), request req-1\n",
+        "error: the database does not answer (database_away), request req-1\n",
     )

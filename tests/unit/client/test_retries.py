@@ -146,7 +146,7 @@ def test_a_probe_is_answered_by_its_moment(kind: Kind, time: Time) -> None:
     problem = {
         "title": "Service Unavailable",
         "status": 503,
-        "code": "draining",
+        "code": "database_away",
         "detail": "this process is about to end",
         "request_id": "req-1",
     }
@@ -158,7 +158,7 @@ def test_a_probe_is_answered_by_its_moment(kind: Kind, time: Time) -> None:
 
     with answering(kind, answer) as client, pytest.raises(ProblemError) as refused:
         client.ready()
-    assert (refused.value.code, asked) == ("draining", ["/readyz"])
+    assert (refused.value.code, asked) == ("database_away", ["/readyz"])
 
 
 def test_a_body_that_breaks_off_is_asked_for_again(kind: Kind, time: Time) -> None:

@@ -50,7 +50,7 @@ WORDS: Final[dict[int, tuple[str, str, dict[str, Any]]]] = {
         "reading rollouts needs pyarrow: install it beside the control plane",
         {},
     ),
-    503: ("draining", "this process is about to end", {}),
+    503: ("database_away", "the database does not answer (OperationalError)", {}),
 }
 """Code, detail and other members."""
 BY_TAG: Final[dict[tuple[str, int], tuple[str, str, dict[str, Any]]]] = {
