@@ -26,8 +26,13 @@ def write_cell(found: Findings, folder: Path) -> Path:
     if found.effort.alphas:
         draw_alphas(found, folder / "images" / f"{cell.name}-alpha.png")
     page = folder / f"{cell.name}.md"
-    page.write_text("\n\n".join(part for part in _parts(found) if part) + "\n")
+    page.write_text(page_text(found))
     return page
+
+
+def page_text(found: Findings) -> str:
+    """The page, without its pictures."""
+    return "\n\n".join(part for part in _parts(found) if part) + "\n"
 
 
 def _parts(found: Findings) -> list[str]:
@@ -53,10 +58,9 @@ def _parts(found: Findings) -> list[str]:
 
 
 def _head(found: Findings, steps: int) -> str:
-    trees = sorted({one.commit for trained in found.trained.values() for one in trained})
     return (
         f"Written by `{_command(found)}` from `benchmarks/results/methods/{found.cell.name}/`; do "
-        f"not edit. Trained with tree {', '.join(f'`{tree}`' for tree in trees)} "
+        f"not edit. Measured and trained with tree {', '.join(f'`{tree}`' for tree in found.trees)} "
         f"({found.baseline.machine}).\n\n"
         f"`{found.cell.student}` learns from `{found.cell.teacher}`: a student that is "
         f"{found.cell.kind}. {len(found.baseline.teacher.correct)} prompts of the test split, "

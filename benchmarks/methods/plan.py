@@ -1,6 +1,6 @@
 """What follows from what in one cell: measure, tune, train, and train with other alphas."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean
 
@@ -32,6 +32,8 @@ class Findings:
     rates: Mapping[str, float]
     equal_steps: Mapping[str, int]
     trained: Mapping[str, list[Trained]]
+    trees: Sequence[str]
+    """Of every piece, tuning included; one with changes that were not committed ends in ``+``."""
 
 
 class CellPlan:
@@ -43,13 +45,15 @@ class CellPlan:
         self._pool = pool
         self._places = places
         self._steps = min(cell.steps, effort.most_steps)
+        self._trees: set[str] = set()
 
     def run(self) -> Findings:
         """Everything that is not done yet, and what all of it gave."""
         measuring = Measuring(cell=self._cell.name, effort=self._effort.name)
         pricing = Pricing(cell=self._cell.name, effort=self._effort.name)
         self._pool.do([measuring, pricing], f"{self._cell.name}, before training")
-        prices = self._places.prices(pricing)
+        baseline, prices = self._places.baseline(measuring), self._places.prices(pricing)
+        self._trees |= {baseline.commit, prices.commit}
         grids = self._tuned() if len(self._effort.rates) > 1 else {}
         rates = dict.fromkeys(METHODS, self._effort.rates[0])
         rates |= {name: best(grid) for name, grid in grids.items()}
@@ -57,13 +61,19 @@ class CellPlan:
         return Findings(
             cell=self._cell,
             effort=self._effort,
-            baseline=self._places.baseline(measuring),
+            baseline=baseline,
             prices=prices,
             grids=grids,
             rates=rates,
             equal_steps=equal,
             trained=self._trained(rates, equal),
+            trees=sorted(self._trees),
         )
+
+    def _read(self, piece: Training) -> Trained:
+        found = self._places.trained(piece)
+        self._trees.add(found.commit)
+        return found
 
     def _tuned(self) -> dict[str, Grid]:
         pieces = {
@@ -74,7 +84,7 @@ class CellPlan:
         whole = [piece for found in pieces.values() for piece in found]
         self._pool.do(whole, f"{self._cell.name}, learning rates")
         scores = {
-            key: mean(late_score(self._places.trained(piece)) for piece in asked)
+            key: mean(late_score(self._read(piece)) for piece in asked)
             for key, asked in pieces.items()
         }
         return {name: {rate: scores[name, rate] for rate in self._effort.rates} for name in METHODS}
@@ -94,9 +104,7 @@ class CellPlan:
                 pieces.setdefault(alpha_name(alpha), []).append(piece)
         by_seed = [piece for together in zip(*pieces.values(), strict=True) for piece in together]
         self._pool.do(by_seed, f"{self._cell.name}, trainings")
-        return {
-            name: [self._places.trained(piece) for piece in asked] for name, asked in pieces.items()
-        }
+        return {name: [self._read(piece) for piece in asked] for name, asked in pieces.items()}
 
     def _training(
         self, method: str, rate: float, seed: int, tested: tuple[int, ...] = ()

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated
 
@@ -14,6 +14,7 @@ from rkd_online.cli.documents import one_page, show_document
 from rkd_online.cli.hints import DEFAULT_URL, examples, hint
 from rkd_online.cli.lines import complain, moment, say, show_table
 from rkd_online.cli.options import AsJson, JobId, Url
+from rkd_online.cli.targets import STDOUT, written_whole
 from rkd_online.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 MOST = 100
 NEWEST, BEST = "newest", "best"
-STDOUT = Path("-")
 NAMES = ("checkpoint", "step", "written", "files", "size", "pass@1", "")
 app = typer.Typer(help="Checkpoints of a job: list, files, download.", no_args_is_help=True)
 Name = Annotated[
@@ -156,24 +156,19 @@ def _progress(name: str, total: int) -> "Iterator[Advance]":
 
 
 def _write_tar(client: "Client", job: str, name: str, target: Path) -> int:
-    """The bytes that were written. What broke off leaves no file behind."""
+    """The bytes that were written."""
     written = 0
-    try:
-        with _opened(target) as file:
-            for piece in client.archive(job, name):
-                file.write(piece)
-                written += len(piece)
-    except OSError as error:
-        raise ServiceError(f"--tar {target} cannot be written: {error.strerror}") from error
-    except ServiceError:
-        if target != STDOUT:
-            target.unlink(missing_ok=True)
-        raise
+    with _opened(target) as file:
+        for piece in client.archive(job, name):
+            file.write(piece)
+            written += len(piece)
     return written
 
 
-def _opened(target: Path) -> "nullcontext[IO[bytes]] | IO[bytes]":
-    return nullcontext(sys.stdout.buffer) if target == STDOUT else target.open("wb")
+def _opened(target: Path) -> "AbstractContextManager[IO[bytes]]":
+    if target == STDOUT:
+        return nullcontext(sys.stdout.buffer)
+    return written_whole(target, "--tar", lambda path: path.open("wb"))
 
 
 def _row(one: "CheckpointRecord") -> tuple[str, ...]:

@@ -6,11 +6,12 @@ from typing import Annotated
 
 import typer
 
+from rkd_online.cli.connection import DEFAULT_DATA
 from rkd_online.cli.documents import show_document
 from rkd_online.cli.hints import examples
 from rkd_online.cli.lines import say
 from rkd_online.cli.options import AsJson
-from rkd_online.cli.server import DEFAULT_DATA, DataDir, settings_of
+from rkd_online.cli.server import DataDir, settings_of
 from rkd_online.errors import ServiceError
 
 app = typer.Typer(help="The control plane's database.", no_args_is_help=True)

@@ -5,13 +5,12 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
+from rkd_online.cli.targets import PARTIAL
 from rkd_online.client import Client
 from rkd_online.errors import ServiceError
 from rkd_online.service.schemas.checkpoint import CheckpointFile
 
 MANIFEST = "manifest.json"
-PARTIAL = ".part"
-CHUNK = 1 << 20
 Advance = Callable[[int], None]
 """Called with the bytes that have come."""
 
@@ -95,8 +94,5 @@ def _matches(path: Path, file: CheckpointFile) -> bool:
 
 
 def _digest(path: Path) -> str:
-    found = hashlib.sha256()
     with path.open("rb") as opened:
-        while chunk := opened.read(CHUNK):
-            found.update(chunk)
-    return found.hexdigest()
+        return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -55,7 +55,8 @@ def trace(
 
     Of a job that runs: its steps so far. With --json what sums it up is printed, not a table.
     """
-    from rkd_online.cli.traces import STDOUT, read_trace, save_trace, show_trace
+    from rkd_online.cli.targets import STDOUT
+    from rkd_online.cli.traces import read_trace, save_trace, show_trace
 
     target = output or Path(f"{job}.trace.json")
     summary = save_trace(read_trace(job, url, folder), target)

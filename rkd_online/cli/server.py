@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rkd_online.cli.connection import DEFAULT_DATA
 from rkd_online.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ DashboardPort = Annotated[
         rich_help_panel=RAY,
     ),
 ]
-DEFAULT_DATA = Path(".rkd")
 
 
 def serve(

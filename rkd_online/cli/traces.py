@@ -4,7 +4,6 @@ import gzip
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from itertools import chain
 from pathlib import Path
 from typing import IO
 
@@ -15,12 +14,12 @@ from rich.table import Table
 from rich.text import Text
 
 from rkd_online.cli.connection import connect
+from rkd_online.cli.targets import STDOUT, written_whole
 from rkd_online.errors import ServiceError
 from rkd_online.metrics.chrome_trace import chrome_trace, summary_of
 from rkd_online.metrics.trace_steps import has_steps
 from rkd_online.metrics.trace_summary import TraceSummary
 
-STDOUT = Path("-")
 BAR = 40
 
 
@@ -38,16 +37,12 @@ def read_trace(job: str, url: str, folder: Path | None) -> Iterator[str]:
 
 
 def save_trace(pieces: Iterator[str], target: Path) -> TraceSummary:
-    """Write the pieces; returns what the file itself says about them. A refusal is in the first
-    piece, and leaves no file behind."""
-    pieces, last_line = chain([next(pieces)], pieces), ""
-    try:
-        with _opened(target) as file:
-            for piece in pieces:
-                file.write(piece)
-                last_line = (last_line + piece).rpartition("\n")[2]
-    except OSError as error:
-        raise ServiceError(f"--output {target} cannot be written: {error.strerror}") from error
+    """Write the pieces; returns what the file itself says about them."""
+    last_line = ""
+    with _opened(target) as file:
+        for piece in pieces:
+            file.write(piece)
+            last_line = (last_line + piece).rpartition("\n")[2]
     return summary_of(last_line)
 
 
@@ -55,8 +50,10 @@ def _opened(target: Path) -> AbstractContextManager[IO[str]]:
     if target == STDOUT:
         return nullcontext(sys.stdout)
     if target.suffix == ".gz":
-        return gzip.open(target, "wt", encoding="utf-8")
-    return target.open("w", encoding="utf-8")
+        return written_whole(
+            target, "--output", lambda path: gzip.open(path, "wt", encoding="utf-8")
+        )
+    return written_whole(target, "--output", lambda path: path.open("w", encoding="utf-8"))
 
 
 def show_trace(summary: TraceSummary, target: Path) -> None:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from rkd_online.client import clock
 from rkd_online.client.problems import refusal
 from rkd_online.client.request import Request, path
-from rkd_online.client.retries import TOO_MANY, TRANSIENT, retry_after
+from rkd_online.client.retries import another_try
 from rkd_online.errors import ServiceError
 from rkd_online.service.schemas.event import Event
 
@@ -83,13 +83,11 @@ class Feed:
 
     def refused(self, response: httpx.Response) -> None:
         """There is no stream. Raises the refusal unless another try may find one."""
-        asked = retry_after(response)
-        if response.status_code not in TRANSIENT and not (
-            response.status_code == TOO_MANY and asked is not None
-        ):
+        asked = another_try(response)
+        if asked is None:
             raise refusal(self._url, response)
         self._trouble = str(refusal(self._url, response))
-        self._wait = max(RETRY_SECONDS, asked or 0.0)
+        self._wait = max(RETRY_SECONDS, asked)
 
     def broke(self, error: httpx.TransportError) -> None:
         """The connection is gone."""

@@ -44,7 +44,6 @@ class _Described(Generic[P, T]):
     def __init__(self, describe: Callable[P, T]) -> None:
         self._describe = describe
         self.__doc__ = describe.__doc__
-        self.__wrapped__ = describe
 
     def _then(self, do: Callable[[T], Any]) -> Callable[P, Any]:
         """Describe the request, then do this with it."""

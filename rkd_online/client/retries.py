@@ -43,11 +43,8 @@ class Retries:
     def after_answer(self, response: httpx.Response) -> float:
         """The same after an answer that is no success. Raises the refusal at the end, and at once
         where another try would be refused too."""
-        asked = retry_after(response)
-        transient = response.status_code in TRANSIENT
-        wait = None
-        if transient or (response.status_code == TOO_MANY and asked is not None):
-            wait = self._wait(asked or 0.0)
+        asked = another_try(response)
+        wait = None if asked is None else self._wait(asked)
         if wait is None:
             raise refusal(self._url, response)
         return wait
@@ -58,6 +55,14 @@ class Retries:
         self._failures += 1
         wait = max(at_least, random.uniform(longest / 2, longest))
         return wait if self._retried and clock.now() + wait <= self._until else None
+
+
+def another_try(response: httpx.Response) -> float | None:
+    """The seconds that an answer asks to wait at least; None where it is final."""
+    asked = retry_after(response)
+    if response.status_code in TRANSIENT:
+        return asked or 0.0
+    return asked if response.status_code == TOO_MANY else None
 
 
 def retry_after(response: httpx.Response) -> float | None:

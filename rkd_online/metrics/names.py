@@ -122,11 +122,11 @@ PARTS = {
     ),
 }
 """What a job with a mixture reports by part, without the part's name behind it."""
-COEFFICIENT = Metric("", "Value of a coefficient that the phase anneals.")
+COEFFICIENT = Metric("", "Value of a coefficient that the phase anneals, or that was changed.")
 
 
 def metric_of(name: str) -> Metric | None:
-    """What a reported name means, also of one part or of an annealed coefficient; None for what
+    """What a reported name means, also of one part or of a moving coefficient; None for what
     this version does not report."""
     if name in METRICS:
         return METRICS[name]

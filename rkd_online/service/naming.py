@@ -2,7 +2,7 @@
 
 import asyncio
 
-from rkd_online.service.safety.check import check_names, jobs_named
+from rkd_online.service.safety.check import check_names, first_look, refuse
 from rkd_online.service.safety.limits import Limits
 from rkd_online.service.store import jobs
 from rkd_online.service.store.engine import Database
@@ -18,9 +18,10 @@ class NameChecker:
 
     async def check(self, spec: JobSpec, project: str) -> None:
         """Raise SpecError with a line for each field that names what the project may not name."""
-        named = await asyncio.to_thread(jobs_named, spec, self._limits)
-        own: frozenset[str] = frozenset()
+        named, problems = await asyncio.to_thread(first_look, spec, self._limits)
         if named:
             async with self._database.read() as session:
                 own = await jobs.of_project(session, named, project)
-        await asyncio.to_thread(check_names, spec, self._limits, own.__contains__)
+            if named - own:
+                await asyncio.to_thread(check_names, spec, self._limits, own.__contains__)
+        refuse(problems)

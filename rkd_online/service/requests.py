@@ -1,9 +1,10 @@
 """What callers send: a job with what the service is to know of it, keys, projects."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Self
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     ConfigDict,
@@ -27,6 +28,16 @@ LabelValue = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._/@:+-]{0,63
 Labels = Annotated[dict[LabelName, LabelValue], Field(max_length=MOST_LABELS)]
 Priority = Annotated[int, Field(ge=-100, le=100)]
 
+
+def _in_utc(moment: datetime) -> datetime:
+    """A time at the edge of what there is has none in another zone."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"{moment} is not a time that can be kept") from error
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 ABOUT_THE_JOB: Final = ("project", "labels", "priority", "budget")
 """What a request has beside the spec."""
 
@@ -88,7 +99,7 @@ class KeyRequest(Request):
     """The project it is good for; null is all of them, or the project of the key that asks."""
     scope: Scope
     """What it allows."""
-    expires_at: AwareDatetime | None = None
+    expires_at: Moment | None = None
     """When it ends by itself."""
 
 

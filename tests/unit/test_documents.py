@@ -37,7 +37,7 @@ def test_the_page_of_methods_lists_every_warning() -> None:
 
 
 def test_links_between_documents_lead_somewhere() -> None:
-    for document in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+    for document in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
         text = re.sub(r"`[^`\n]*`", "", document.read_text())
         for target in re.findall(r"\]\((?!http|#)([^)#]+)", text):
             assert (document.parent / target).exists(), f"{document.name} links to {target}"
@@ -45,7 +45,9 @@ def test_links_between_documents_lead_somewhere() -> None:
 
 def test_the_page_of_security_names_tests_that_there_are() -> None:
     text = (ROOT / "docs" / "security.md").read_text()
-    named = set(re.findall(r"`(test_\w+)`", text))
+    named = set(re.findall(r"`(?:test_\w+\.py::)?(test_\w+)`", text))
+    files = set(re.findall(r"`(test_\w+\.py)(?:::|`)", text))
+    assert files - {path.name for path in (ROOT / "tests").rglob("test_*.py")} == set()
     sources = "".join(path.read_text() for path in sorted((ROOT / "tests").rglob("test_*.py")))
     assert named
     assert named - set(re.findall(r"^(?:async )?def (test_\w+)", sources, re.MULTILINE)) == set()

@@ -22,7 +22,7 @@ class WatchedRoom:
         self._recorder = recorder
         self._now = now
         self._turn = asyncio.Lock()
-        self._asked_at = -FRESH_SECONDS
+        self._asked_at = 0.0
         self._found: Room | LauncherError | None = None
 
     async def latest(self) -> Room:

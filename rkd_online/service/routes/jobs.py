@@ -4,7 +4,7 @@ import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from pydantic import AwareDatetime, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from structlog.contextvars import bind_contextvars
 
 from rkd_online.service.access.authentication import Submitter, Viewer
@@ -12,7 +12,7 @@ from rkd_online.service.access.caller import Caller
 from rkd_online.service.queueing import check_queue, never_fits, verdict
 from rkd_online.service.reconcile.needs import needs_of
 from rkd_online.service.records import job_record
-from rkd_online.service.requests import JobRequest, Labels, ProjectName
+from rkd_online.service.requests import JobRequest, Labels, Moment, ProjectName
 from rkd_online.service.routes.access import JobId, read_job
 from rkd_online.service.schemas.answer import Page
 from rkd_online.service.schemas.job import JobRecord, Validation
@@ -100,7 +100,7 @@ async def list_jobs(
     label: Annotated[
         list[str] | None, Query(description="`NAME=VALUE`; all that are given must match.")
     ] = None,
-    created_after: AwareDatetime | None = None,
+    created_after: Moment | None = None,
     after: After = None,
     limit: Limit = 20,
 ) -> Page[JobRecord]:

@@ -27,22 +27,26 @@ def check_names(spec: JobSpec, limits: Limits, owns_job: OwnsJob) -> None:
 
     ``owns_job`` says whether a job is of the project for which this one is submitted.
     """
-    problems = list(_problems(spec, limits, owns_job))
+    refuse(list(_problems(spec, limits, owns_job)))
+
+
+def refuse(problems: list[str]) -> None:
+    """Raise them as one SpecError, if there are any."""
     if problems:
         raise SpecError("\n".join(problems))
 
 
-def jobs_named(spec: JobSpec, limits: Limits) -> frozenset[str]:
+def first_look(spec: JobSpec, limits: Limits) -> tuple[frozenset[str], list[str]]:
     """The ids of jobs, if they are any, whose files a job names, by links too: what to look up the
-    projects of before ``check_names``."""
+    projects of. And what is wrong where all of them are of the right project."""
     found: set[str] = set()
 
     def note(job: str) -> bool:
         found.add(job)
         return True
 
-    list(_problems(spec, limits, note))
-    return frozenset(found)
+    problems = list(_problems(spec, limits, note))
+    return frozenset(found), problems
 
 
 def _problems(spec: JobSpec, limits: Limits, owns_job: OwnsJob) -> Iterator[str]:

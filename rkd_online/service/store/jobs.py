@@ -52,7 +52,6 @@ async def insert(session: AsyncSession, new: NewJob, now: datetime) -> JobRow:
         name=new.name,
         labels=new.labels,
         status=Status.QUEUED,
-        revision=1,
         priority=new.priority,
         spec=new.spec,
         budget=new.budget,
@@ -61,11 +60,6 @@ async def insert(session: AsyncSession, new: NewJob, now: datetime) -> JobRow:
         created_at=now,
         created_by=new.created_by,
         ready_at=now,
-        attempt=0,
-        losses=0,
-        last_event=0,
-        run_seconds=0.0,
-        tokens=0,
     )
     session.add(job)
     await session.flush()

@@ -3,10 +3,15 @@
 import base64
 import binascii
 import json
-from datetime import datetime
+import re
+from datetime import UTC, datetime
+from typing import Final
 
 from rkd_online.service.store.position import Position
 from rkd_online.service.web.problems import ApiError
+
+ID: Final = re.compile(r"[A-Za-z0-9-]{1,40}")
+"""Ids of jobs and of keys."""
 
 
 def cursor_of(created_at: datetime, entry_id: str) -> str:
@@ -21,11 +26,11 @@ def parse_cursor(cursor: str | None) -> Position | None:
         return None
     try:
         moment, entry_id = json.loads(base64.urlsafe_b64decode(cursor))
-        position = datetime.fromisoformat(moment), str(entry_id)
-        if position[0].tzinfo is None:
-            raise ValueError("it has no time zone")
-        return position
-    except (binascii.Error, ValueError, TypeError) as error:
+        found = datetime.fromisoformat(moment)
+        if found.tzinfo is None or not ID.fullmatch(entry_id):
+            raise ValueError("it is none of ours")
+        return found.astimezone(UTC), entry_id
+    except (binascii.Error, OverflowError, ValueError, TypeError) as error:
         raise ApiError(
             422, "invalid_cursor", f"after={cursor!r} is not the `next` of an earlier page"
         ) from error

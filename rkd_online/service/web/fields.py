@@ -11,18 +11,20 @@ LONGEST_VALUE = 200
 
 
 def field_errors(error: RequestValidationError) -> list[FieldError]:
-    """Every error of a request: those of a job in the words of ``rkd validate``."""
+    """Every error of a request: those of a body that is an object in the words of ``rkd
+    validate``."""
     found: list[ErrorDetails] = list(error.errors())
     if found[0]["type"] == "json_invalid":
         return [FieldError(field="", message=f"the body is not JSON: {found[0]['ctx']['error']}")]
-    # The one body that is an object is a job; parameters and a run's events have no such models.
-    if found[0]["loc"][0] != "body" or not isinstance(error.body, dict):
-        return [_plain(one) for one in found]
-    for one in found:
+    # Parameters have no model around them, and a run's events are a list.
+    in_object = isinstance(error.body, dict)
+    inside = [one for one in found if in_object and one["loc"][0] == "body"]
+    problems = [_plain(one) for one in found if one not in inside]
+    for one in inside:
         one["loc"] = one["loc"][1:]
-    return [
+    return problems + [
         FieldError(field=one.field, message=one.message, value=_short(one.value))
-        for one in field_problems(found)
+        for one in field_problems(inside)
     ]
 
 

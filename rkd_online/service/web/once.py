@@ -87,8 +87,14 @@ class Change:
 
     async def _digest(self) -> str:
         """Of the method, the address and the body, however the body is written."""
-        body = await self._request.body()
-        canonical = json.dumps(json.loads(body), sort_keys=True) if body.strip() else ""
+        canonical = ""
+        if (await self._request.body()).strip():
+            try:
+                canonical = json.dumps(await self._request.json(), sort_keys=True)
+            except json.JSONDecodeError as error:
+                raise ApiError(
+                    422, "invalid_request", f"the body is not JSON: {error.msg}"
+                ) from error
         url = self._request.url
         parts = (self._request.method, url.path, url.query, canonical)
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()

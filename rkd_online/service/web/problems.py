@@ -121,5 +121,5 @@ def _response(
     )
     content = jsonable_encoder(body, exclude_none=True)
     if status == 401:
-        headers = {"WWW-Authenticate": "Bearer"}
+        headers = {**(headers or {}), "WWW-Authenticate": "Bearer"}
     return JSONResponse(content, status, headers=headers, media_type=MEDIA_TYPE)

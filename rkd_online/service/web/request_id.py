@@ -2,23 +2,21 @@
 
 import re
 import secrets
-from contextvars import ContextVar
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.contextvars import bind_contextvars, clear_contextvars
+from structlog.contextvars import bind_contextvars, clear_contextvars, get_contextvars
 
 HEADER: Final = "X-Request-ID"
 SANE: Final = re.compile(r"[!-~]{1,64}")
 """What is taken over of a caller's: as much as the audit has room for, in printable ASCII."""
 
-_current: ContextVar[str] = ContextVar("request_id", default="")
-
 
 def request_id() -> str:
     """The id of the request being served."""
-    return _current.get()
+    found: str = get_contextvars().get("request_id", "")
+    return found
 
 
 class RequestIdMiddleware:
@@ -32,7 +30,6 @@ class RequestIdMiddleware:
             await self._app(scope, receive, send)
             return
         taken = _given(Headers(scope=scope)) or f"req-{secrets.token_hex(8)}"
-        _current.set(taken)
         clear_contextvars()
         bind_contextvars(request_id=taken)
 

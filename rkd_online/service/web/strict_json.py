@@ -13,8 +13,10 @@ class StrictRequest(Request):
     """A request whose body is parsed by the letter of the standard."""
 
     async def json(self) -> Any:
-        """The parsed body; what the standard does not have is a syntax error."""
-        return parse(await self.body())
+        """The parsed body, parsed once; what the standard does not have is a syntax error."""
+        if not hasattr(self, "_json"):
+            self._json = parse(await self.body())
+        return self._json
 
 
 class StrictRoute(APIRoute):

@@ -215,3 +215,19 @@ def test_a_tar_that_broke_off_is_not_kept(
     outcome = rkd("checkpoints", "download", JOB, "--tar", str(target))
     assert (outcome.code, target.exists()) == (1, False)
     assert "broke off (ReadError" in outcome.err
+
+
+def test_a_tar_that_lay_there_survives_a_refusal_and_one_that_broke_off(
+    rkd: Rkd, answers: Answers, disk: Disk, tmp_path: Path
+) -> None:
+    def cut() -> Iterator[bytes]:
+        yield b"a t"
+        raise httpx.ReadError("connection reset")
+
+    target = tmp_path / "student.tar"
+    target.write_bytes(b"of yesterday")
+    assert rkd("checkpoints", "download", JOB, "--tar", str(target)).code == 1
+    answers.by_path[f"GET {HERE}/{NAME}/archive"] = httpx.Response(200, content=cut())
+    assert rkd("checkpoints", "download", JOB, "--tar", str(target)).code == 1
+    assert target.read_bytes() == b"of yesterday"
+    assert [file.name for file in tmp_path.iterdir() if file.suffix == ".part"] == []

@@ -62,3 +62,24 @@ async def test_what_cannot_be_parsed_safely_is_refused(
 async def test_brackets_in_strings_are_no_depth() -> None:
     assert depth(b'{"a": "[[[[", "b": [1, {"c": "\\"]"}]}') == 3
     assert depth(b'"' + b"[" * 1000 + b'"') == 0
+
+
+@pytest.mark.parametrize("body", [b"nonsense", b"[" * 100_000, b"\xff\xfe", b"NaN"])
+async def test_a_body_that_nobody_reads_is_parsed_no_less_safely_for_its_key(
+    plane: Plane, body: bytes
+) -> None:
+    """Actions take no body; the idempotency key is for the whole request all the same."""
+    job_id = await plane.submit()
+    headers = JSON | {"Idempotency-Key": "one"}
+    answer = await plane.http.post(f"/v1/jobs/{job_id}/pause", content=body, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    assert (await plane.job(job_id))["status"] == "queued"
+
+
+async def test_what_is_wrong_with_parameters_and_body_is_told_together(plane: Plane) -> None:
+    job_id = await plane.submit()
+    answer = await plane.http.patch(
+        f"/v1/jobs/{job_id}", json={"learning_rate": -1}, headers={"If-Match": "x" * 201}
+    )
+    fields = [error["field"] for error in answer.json()["errors"]]
+    assert fields == ["If-Match", "learning_rate"]

@@ -1,5 +1,6 @@
 """Submit, look, list, cancel, report."""
 
+import base64
 import json
 import re
 
@@ -141,9 +142,26 @@ async def test_the_list_can_be_of_some_statuses(plane: Plane) -> None:
     assert {job["id"] for job in both} == {kept, gone}
 
 
-async def test_a_made_up_cursor_is_refused(plane: Plane) -> None:
-    answer = await plane.http.get("/v1/jobs?after=2")
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"2",
+        b'["2026-03-01T12:00:00", "x"]',
+        b'["0001-01-01T00:00:00+23:59", "x"]',
+        b'["2026-03-01T12:00:00+00:00", "\\u0000"]',
+        b'["2026-03-01T12:00:00+00:00", 1]',
+    ],
+)
+async def test_a_made_up_cursor_is_refused(plane: Plane, content: bytes) -> None:
+    after = base64.urlsafe_b64encode(content).decode()
+    answer = await plane.http.get("/v1/jobs", params={"after": after})
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_cursor")
+
+
+async def test_a_time_that_no_zone_has_is_refused(plane: Plane) -> None:
+    params = {"created_after": "0001-01-01T00:00:00+23:59"}
+    answer = await plane.http.get("/v1/jobs", params=params)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
 
 
 @pytest.mark.parametrize(

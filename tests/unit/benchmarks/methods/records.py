@@ -83,4 +83,5 @@ def findings(effort: Effort = FULL) -> Findings:
             ]
             for name in names
         },
+        trees=["abc"],
     )

@@ -1,12 +1,18 @@
 """A cell's page and its pictures."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from matplotlib.image import imread
 
-from benchmarks.methods.cells import FULL, QUICK
-from benchmarks.methods.page import write_cell
+from benchmarks.methods.__main__ import RESULTS
+from benchmarks.methods.cells import CELLS, FULL, QUICK
+from benchmarks.methods.page import EXPERIMENTS, page_text, write_cell
+from benchmarks.methods.pieces import Measuring, Pricing, Training
+from benchmarks.methods.plan import CellPlan
+from benchmarks.methods.pool import Places, Pool
 from benchmarks.methods.tables import (
     alpha_table,
     equal_seconds_table,
@@ -97,3 +103,18 @@ def test_the_page_says_how_it_was_made_and_shows_pictures_that_are_there(tmp_pat
 def test_a_quick_page_has_no_alphas(tmp_path: Path) -> None:
     text = write_cell(findings(QUICK), tmp_path).read_text()
     assert "alpha.png" not in text and "--quick" in text and "## Learning rates" not in text
+
+
+class NothingToDo(Pool):
+    """Everything was kept."""
+
+    def do(self, pieces: Sequence[Measuring | Pricing | Training], what: str) -> None:
+        missing = [one.name for one in pieces if not self._places.result(one).exists()]
+        assert missing == [], what
+
+
+@pytest.mark.parametrize("cell", [page.stem for page in sorted(EXPERIMENTS.glob("*-*.md"))])
+def test_a_kept_page_is_that_of_its_kept_results(cell: str, tmp_path: Path) -> None:
+    places = Places(RESULTS, tmp_path)
+    found = CellPlan(CELLS[cell], FULL, NothingToDo(places, 1), places).run()
+    assert (EXPERIMENTS / f"{cell}.md").read_text() == page_text(found)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rkd_online.service.safety import tree
-from rkd_online.service.safety.check import jobs_named
+from rkd_online.service.safety.check import first_look
 from rkd_online.spec.load import parse_spec
 from tests.unit.service.safety.places import CHECKPOINT, FOREIGN, OWN, Places, files
 from tests.unit.spec.job import job
@@ -187,8 +187,8 @@ def test_a_link_to_anothers_job_is_refused_too(places: Places) -> None:
 def test_the_jobs_to_look_up_are_those_that_a_job_names_by_links_too(places: Places) -> None:
     (places.root / "link").symlink_to(places.checkpoint(FOREIGN))
     models = {"policy__model": f"{places.root}/link", "teacher__model": str(places.checkpoint(OWN))}
-    assert jobs_named(parse_spec(job(**models)), places.limits) == {OWN, FOREIGN}
-    assert jobs_named(parse_spec(job()), places.limits) == frozenset()
+    assert first_look(parse_spec(job(**models)), places.limits)[0] == {OWN, FOREIGN}
+    assert first_look(parse_spec(job()), places.limits) == (frozenset(), [])
 
 
 def test_of_the_data_folder_in_a_root_only_jobs_are_allowed(places: Places) -> None:
