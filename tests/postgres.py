@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
+import asyncpg
+
 START_SECONDS = 60
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -51,6 +53,13 @@ def postgres() -> Iterator[str]:
             yield url
     finally:
         shutil.rmtree(folder)
+
+
+async def create(server: str, name: str, template: str = "template1") -> None:
+    """Make a database on a server."""
+    connection = await asyncpg.connect(server.replace("+asyncpg", "") + "/postgres")
+    await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    await connection.close()
 
 
 @contextmanager

@@ -58,9 +58,10 @@ def _parts(found: Findings) -> list[str]:
 
 
 def _head(found: Findings, steps: int) -> str:
+    trees = ", ".join(f"`{tree}`" for tree in found.trees)
     return (
         f"Written by `{_command(found)}` from `benchmarks/results/methods/{found.cell.name}/`; do "
-        f"not edit. Measured and trained with tree {', '.join(f'`{tree}`' for tree in found.trees)} "
+        f"not edit. Measured and trained with tree {trees} "
         f"({found.baseline.machine}).\n\n"
         f"`{found.cell.student}` learns from `{found.cell.teacher}`: a student that is "
         f"{found.cell.kind}. {len(found.baseline.teacher.correct)} prompts of the test split, "

@@ -1,5 +1,6 @@
 """A control plane in a process of its own, without a cluster behind it."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -12,12 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import asyncpg
 import httpx
 
 from rkd_online.service.access.keys import FIRST_KEY
 from rkd_online.service.store.schema import upgrade
-from tests.postgres import postgres
+from tests.postgres import create, postgres
 
 PORT: Final = 8441
 START_SECONDS: Final = 60.0
@@ -73,17 +73,10 @@ def served(database: str) -> Iterator[Served]:
 
 
 def _new_postgres(stack: ExitStack) -> str:
-    import asyncio
-
     server = stack.enter_context(postgres())
 
-    async def make() -> None:
-        connection = await asyncpg.connect(server.replace("+asyncpg", "") + "/postgres")
-        await connection.execute("CREATE DATABASE rkd")
-        await connection.close()
-        await upgrade(f"{server}/rkd")
-
-    asyncio.run(make())
+    asyncio.run(create(server, "rkd"))
+    asyncio.run(upgrade(f"{server}/rkd"))
     return f"{server}/rkd"
 
 
@@ -94,5 +87,6 @@ def _wait(process: "subprocess.Popen[bytes]", log: Path) -> None:
             if httpx.get(f"http://127.0.0.1:{PORT}/readyz").is_success:
                 return
         except httpx.TransportError:
-            time.sleep(0.1)
+            pass
+        time.sleep(0.1)
     raise RuntimeError(f"the control plane did not start:\n{log.read_text()}")

@@ -9,6 +9,7 @@ from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from rkd_online.service.store.access_tables import AnswerRow
+from rkd_online.service.store.dialect import on_sqlite
 
 KEPT: Final = timedelta(hours=24)
 
@@ -18,8 +19,7 @@ async def claim(
 ) -> bool:
     """Whether this request is the first with its key, or the first after a day. One that comes
     while the first is under way waits here for the end of the first one's transaction."""
-    sqlite = session.get_bind().dialect.name == "sqlite"
-    insert = insert_sqlite if sqlite else insert_postgresql
+    insert = insert_sqlite if on_sqlite(session) else insert_postgresql
     new = {"request_sha256": request_sha256, "created_at": now, "status": 0}
     statement = insert(AnswerRow).values(owner=owner, key=key, headers={}, body="", **new)
     again = statement.on_conflict_do_update(

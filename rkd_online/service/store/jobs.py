@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import func, select, text, tuple_
+from sqlalchemy import func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from rkd_online.service.state import TERMINAL, Status, check_move
 from rkd_online.service.store import events
+from rkd_online.service.store.dialect import Lock, hold, on_sqlite
 from rkd_online.service.store.position import Position
 from rkd_online.service.store.tables import AttemptRow, JobRow
 
@@ -19,8 +20,6 @@ ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 """Crockford's base 32 in lower case: sorts as it counts, and is safe in paths and actor names."""
 FORM: Final = re.compile(rf"job-[{ALPHABET}]{{16}}")
 """Of an id. Nothing else reaches a database, which may not take every text, or a path."""
-QUEUE_LOCK: Final = 0x726B65
-"""PostgreSQL's advisory lock of the queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +116,8 @@ async def ready(session: AsyncSession, now: datetime) -> bool:
 async def lock_queue(session: AsyncSession) -> None:
     """Only one reconciler counts places at a time, until the transaction ends. SQLite has one
     writer anyway."""
-    if session.get_bind().dialect.name != "sqlite":
-        await session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": QUEUE_LOCK})
+    if not on_sqlite(session):
+        await hold(session, Lock.QUEUE)
 
 
 async def next_in_line(session: AsyncSession, now: datetime, limit: int) -> Sequence[JobRow]:

@@ -1,7 +1,5 @@
 """The schema's version: brought up to date, or refused."""
 
-from typing import Final
-
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -11,10 +9,8 @@ from sqlalchemy import Connection, make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from rkd_online.errors import ServiceError
+from rkd_online.service.store.dialect import Lock, hold
 from rkd_online.service.store.engine import is_sqlite, new_engine
-
-LOCK: Final = 0x726B64
-"""PostgreSQL's advisory lock of an upgrade: the letters rkd."""
 
 
 async def upgrade(url: str) -> tuple[str, str]:
@@ -24,9 +20,7 @@ async def upgrade(url: str) -> tuple[str, str]:
     try:
         async with engine.begin() as connection:
             if not is_sqlite(url):
-                await connection.execute(
-                    text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK}
-                )
+                await hold(connection, Lock.UPGRADE)
             before = await connection.run_sync(_revision)
             await connection.run_sync(_upgrade, url)
             await _check_references(connection)

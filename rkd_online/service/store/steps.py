@@ -7,6 +7,7 @@ from typing import Any, Final
 from sqlalchemy import Row, Select, func, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from rkd_online.service.store.dialect import on_sqlite
 from rkd_online.service.store.tables import EventRow
 
 ROWS_AT_ONCE: Final = 1000
@@ -29,7 +30,7 @@ async def first_steps(session: AsyncSession, job_id: str) -> dict[int, float]:
 
 async def metric_names(session: AsyncSession, job_id: str) -> list[str]:
     """Every metric that any step reported, sorted."""
-    if _on_sqlite(session):
+    if on_sqlite(session):
         metric = func.json_each(EventRow.data, "$.metrics").table_valued("key", name="metric")
     else:
         keys = func.jsonb_object_keys(EventRow.data["metrics"])
@@ -50,7 +51,7 @@ async def values(
 ) -> AsyncIterator[Sequence[Row[Any]]]:
     """Attempt, step and these metrics of every report, in the order in which they came; None for
     what a report lacks. ``names`` hold no quotes: SQLite has no way to write one in a path."""
-    query = _from_sqlite(job_id, names) if _on_sqlite(session) else _from_server(job_id, names)
+    query = _from_sqlite(job_id, names) if on_sqlite(session) else _from_server(job_id, names)
     found = await session.stream(query.execution_options(yield_per=ROWS_AT_ONCE))
     async for rows in found.partitions():
         yield rows
@@ -81,7 +82,3 @@ def _from_server(job_id: str, names: Sequence[str]) -> Select[Any]:
     )
     metrics = [report.c.metrics[name].as_string() for name in names]
     return select(report.c.attempt, report.c.step, *metrics).order_by(report.c.number)
-
-
-def _on_sqlite(session: AsyncSession) -> bool:
-    return session.get_bind().dialect.name == "sqlite"

@@ -11,9 +11,8 @@ import pytest
 
 from rkd_online.locks import exclusive
 from rkd_online.service.store import schema
-from tests.postgres import postgres
+from tests.postgres import create, postgres
 from tests.unit.cli.conftest import Rkd
-from tests.unit.service.databases import create
 
 HOLD = """
 import sys

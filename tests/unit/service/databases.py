@@ -7,9 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
-import asyncpg
-
 from rkd_online.service.store import schema
+from tests.postgres import create
 
 NewDatabase: TypeAlias = Callable[[Path], str]
 """Makes a database, in the folder where it is a file, and returns its URL."""
@@ -38,9 +37,3 @@ def postgres_databases(server: str) -> NewDatabase:
         return f"{server}/{name}"
 
     return new
-
-
-async def create(server: str, name: str, template: str = "template1") -> None:
-    connection = await asyncpg.connect(server.replace("+asyncpg", "") + "/postgres")
-    await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-    await connection.close()

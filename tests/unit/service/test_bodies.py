@@ -82,4 +82,4 @@ async def test_what_is_wrong_with_parameters_and_body_is_told_together(plane: Pl
         f"/v1/jobs/{job_id}", json={"learning_rate": -1}, headers={"If-Match": "x" * 201}
     )
     fields = [error["field"] for error in answer.json()["errors"]]
-    assert fields == ["If-Match", "learning_rate"]
+    assert fields == ["if-match", "learning_rate"]

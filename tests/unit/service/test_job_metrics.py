@@ -51,7 +51,7 @@ async def test_without_names_all_metrics_are_listed_with_unit_and_meaning(plane:
         {
             "name": "phase/alpha",
             "unit": "",
-            "description": "Value of a coefficient that the phase anneals.",
+            "description": "Value of a coefficient that the phase anneals, or that was changed.",
             "series": None,
         },
         {

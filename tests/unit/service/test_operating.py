@@ -16,7 +16,8 @@ from rkd_online.service.app import PEPPER, ready_schema
 from rkd_online.service.settings import Settings
 from rkd_online.service.store import schema
 from rkd_online.service.store.engine import new_engine
-from tests.unit.service.databases import create, sqlite_databases
+from tests.postgres import create
+from tests.unit.service.databases import sqlite_databases
 from tests.unit.service.plane import Clock, Plane, client_of, first_key, open_plane
 
 
