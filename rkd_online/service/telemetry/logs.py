@@ -21,6 +21,8 @@ FIRST: Final = ("time", "level", "logger", "event")
 """What every record has, and begins with."""
 TWICE: Final = frozenset({"message", "asctime", "color_message"})
 """Other handlers and uvicorn leave the event once more in a record."""
+PLAIN: Final = frozenset(vars(logging.LogRecord("", 0, "", 0, None, None, None)))
+"""What a record has by itself, without what other packages' record factories add."""
 CHATTY: Final = ("httpx", "alembic")
 """They tell of every call that they make."""
 
@@ -88,7 +90,9 @@ def _exchange(
 
 
 def _once(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    return {name: value for name, value in event.items() if name not in TWICE}
+    """Ray's and vLLM's record factories put fields of theirs into every record of the process."""
+    by_factories = vars(logging.makeLogRecord({})).keys() - PLAIN
+    return {name: value for name, value in event.items() if name not in TWICE | by_factories}
 
 
 def _written_traceback(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -74,6 +75,23 @@ def test_what_other_handlers_leave_in_a_record_is_not_told_again() -> None:
     record = logging.makeLogRecord({"msg": "x", "levelname": "INFO", "name": "n", **left})
     written = json.loads(formatter(Redactor(), as_json=True).format(record))
     assert set(written) == {"time", "level", "logger", "event"}
+
+
+def test_fields_that_a_package_puts_into_every_record_are_not_told(settings: Settings) -> None:
+    before, stream = logging.getLogRecordFactory(), io.StringIO()
+
+    def stamping(*args: Any, **named: Any) -> logging.LogRecord:
+        record = before(*args, **named)
+        record._stamp_of_another_package = 1
+        return record
+
+    try:
+        logging.setLogRecordFactory(stamping)
+        with logger_to(stream, settings) as logger:
+            logger.info("x", extra={"route": "/v1"})
+    finally:
+        logging.setLogRecordFactory(before)
+    assert set(json.loads(stream.getvalue())) == {"time", "level", "logger", "event", "route"}
 
 
 @pytest.mark.parametrize("filtered", [False, True], ids=["processor", "filter and processor"])
