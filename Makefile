@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench bench-methods clean
+.PHONY: help setup tools demo test check bench bench-methods clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -9,6 +9,9 @@ help: ## say what each target does
 
 setup: ## build .venv from the locks (a second when nothing changed; PYTHON=python3.12 picks a Python)
 	@$(PYTHON) scripts/setup.py
+
+tools: ## install the programs that tests of images and monitoring call (Debian, as root)
+	@$(PYTHON) scripts/tools.py
 
 demo: setup ## train the bundled student from its teacher, end to end, and show what it gained
 	$(BIN)/rkd demo

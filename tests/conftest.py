@@ -34,7 +34,8 @@ class SkipPolicy:
         self._look_at(report)
 
     def _look_at(self, report: pytest.TestReport | pytest.CollectReport) -> None:
-        if report.skipped and report.nodeid not in self._allowed:
+        file, _, _ = report.nodeid.partition("::")
+        if report.skipped and not {report.nodeid, file} & self._allowed.keys():
             self._refused.append(report.nodeid)
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -49,7 +50,7 @@ class SkipPolicy:
 
 
 def read_allowed(text: str) -> dict[str, str]:
-    """Return the reason by node id; a line is ``node id -- reason``, # begins a comment."""
+    """Return the reason by node id or file; a line is ``which -- reason``, # begins a comment."""
     allowed = {}
     for line in text.splitlines():
         if line and not line.startswith("#"):

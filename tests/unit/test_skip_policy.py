@@ -36,8 +36,9 @@ def test_a_skip_that_is_not_listed_fails_and_is_named(
     assert f"{node}: make it run, or list it in allowed_skips.txt" in output
 
 
-def test_a_listed_skip_passes(tmp_path: Path) -> None:
-    code, output = run_pytest(tmp_path, SKIPPED, "test_it.py::test_it -- needs a GPU\n")
+@pytest.mark.parametrize("listed", ["test_it.py::test_it", "test_it.py"])
+def test_a_listed_skip_passes(tmp_path: Path, listed: str) -> None:
+    code, output = run_pytest(tmp_path, SKIPPED, f"{listed} -- needs a GPU\n")
     assert code == 0
     assert "1 skipped" in output
 
