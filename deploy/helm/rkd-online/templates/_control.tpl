@@ -1,0 +1,66 @@
+{{/* The database, for the control plane and for the migration. */}}
+{{- define "rkd.databaseEnv" -}}
+{{- if eq .Values.database.type "postgresql" }}
+{{- include "rkd.secretEnv" (list "RKD_DATABASE_URL" .Values.database.secretName .Values.database.secretKey) }}
+{{- end }}
+{{- end }}
+
+{{- define "rkd.launcherEnv" -}}
+- {name: RKD_LAUNCHER, value: {{ .Values.launcher }}}
+{{- if eq .Values.launcher "rayjob" }}
+- {name: RKD_RAYJOB_TEMPLATE, value: /etc/rkd/rayjob.yaml}
+- {name: RKD_KUBERNETES_NAMESPACE, value: {{ .Release.Namespace }}}
+{{- else }}
+- {name: RKD_RAY_ADDRESS, value: "http://{{ include "rkd.name" . }}-ray-head-svc.{{ .Release.Namespace }}.svc:8265"}
+{{- end }}
+{{ include "rkd.secretEnv" (list "RAY_AUTH_TOKEN" .Values.ray.tokenSecretName "auth_token") }}
+{{- with .Values.ray.roleLabel }}
+- {name: RKD_ROLE_LABEL, value: {{ . }}}
+{{- end }}
+{{- if or .Values.ray.autoscaling.enabled (eq .Values.launcher "rayjob") }}
+{{- if not (hasKey .Values.config "RKD_CLUSTER_GROWS_TO") }}
+- {name: RKD_CLUSTER_GROWS_TO, value: {{ include "rkd.growsTo" . | quote }}}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Prometheus names the pod by its address, users by the Ingress. */}}
+{{- define "rkd.hosts" -}}
+{{- $hosts := list "$(POD_IP)" -}}
+{{- if .Values.ingress.enabled -}}{{- $hosts = append $hosts .Values.ingress.host -}}{{- end -}}
+{{ join "," (concat $hosts .Values.control.allowedHosts) }}
+{{- end }}
+
+{{- define "rkd.controlEnv" -}}
+- name: POD_IP
+  valueFrom: {fieldRef: {fieldPath: status.podIP}}
+- {name: RKD_HOST, value: 0.0.0.0}
+- {name: RKD_PORT, value: "8420"}
+- {name: RKD_PUBLIC_URL, value: {{ include "rkd.url" . | quote }}}
+- {name: RKD_ALLOWED_HOSTS, value: {{ include "rkd.hosts" . | quote }}}
+- {name: RKD_INTERPRETER, value: /opt/rkd/bin/python}
+{{ include "rkd.storageEnv" . }}
+{{ include "rkd.databaseEnv" . }}
+{{ include "rkd.launcherEnv" . }}
+{{- with .Values.keyPepper.secretName }}
+{{ include "rkd.secretEnv" (list "RKD_KEY_PEPPER" . $.Values.keyPepper.secretKey) }}
+{{- end }}
+{{- if and .Values.storage.models.existingClaim (not (hasKey .Values.config "RKD_ALLOWED_PATHS")) }}
+- {name: RKD_ALLOWED_PATHS, value: /models}
+{{- end }}
+{{- if and .Values.ingress.enabled .Values.ingress.trustedProxies }}
+- {name: FORWARDED_ALLOW_IPS, value: {{ join "," .Values.ingress.trustedProxies | quote }}}
+{{- end }}
+{{- range $name, $value := .Values.config }}
+- {name: {{ $name }}, value: {{ include "rkd.text" $value | quote }}}
+{{- end }}
+{{- end }}
+
+{{/* The name of a host that the API always answers to: kubelet would send the pod's address. */}}
+{{- define "rkd.probe" -}}
+httpGet:
+  path: {{ . }}
+  port: http
+  httpHeaders: [{name: Host, value: localhost}]
+timeoutSeconds: 5
+{{- end }}
