@@ -40,7 +40,9 @@
 - {name: RKD_ALLOWED_HOSTS, value: {{ include "rkd.hosts" . | quote }}}
 - {name: RKD_INTERPRETER, value: /opt/rkd/bin/python}
 {{ include "rkd.storageEnv" . }}
-{{ include "rkd.databaseEnv" . }}
+{{- with include "rkd.databaseEnv" . }}
+{{ . }}
+{{- end }}
 {{ include "rkd.launcherEnv" . }}
 {{- with .Values.keyPepper.secretName }}
 {{ include "rkd.secretEnv" (list "RKD_KEY_PEPPER" . $.Values.keyPepper.secretKey) }}

@@ -47,7 +47,7 @@ ports:
 
 {{/* An egress rule to address ranges; takes {cidrs, port} or {cidrs, ports}. */}}
 {{- define "rkd.out" -}}
-- to: {{- include "rkd.blocks" .cidrs | nindent 4 }}
+- to: {{- include "rkd.blocks" .cidrs | trim | nindent 4 }}
   {{- include "rkd.ports" (.ports | default (list .port)) | nindent 2 }}
 {{- end }}
 

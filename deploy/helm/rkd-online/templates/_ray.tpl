@@ -53,7 +53,7 @@ headGroupSpec:
       volumes:
         {{- include "rkd.rayVolumes" (list $root $ray.head) | nindent 8 }}
         {{- if $scales }}
-        - {{- include "rkd.tokenVolume" $root | nindent 10 }}
+        - {{ include "rkd.tokenVolume" $root | nindent 10 | trim }}
         {{- end }}
 workerGroupSpecs:
 {{- range $group := $ray.workerGroups }}
@@ -121,7 +121,7 @@ volumeMounts:
   {{- else }}
   - {name: data, mountPath: /var/lib/rkd}
   {{- end }}
-  {{- include "rkd.modelsMount" . | nindent 2 }}
+  {{- with include "rkd.modelsMount" . | trim }}{{ nindent 2 . }}{{ end }}
 {{- end }}
 
 {{/* Takes (list $ head-or-group). */}}
@@ -131,7 +131,7 @@ volumeMounts:
   emptyDir: {sizeLimit: {{ $root.Values.ray.scratchSize }}}
 - name: shared-mem
   emptyDir: {medium: Memory, sizeLimit: {{ (index . 1).sharedMemorySize }}}
-- {{- include "rkd.dataVolume" $root | nindent 2 }}
+- {{ include "rkd.dataVolume" $root | nindent 2 | trim }}
 {{- include "rkd.modelsVolume" $root }}
 {{- end }}
 
