@@ -11,8 +11,10 @@ import pytest
 from rkd_online.inference.environment import prepare_engine_process
 
 # What a developer has set for a control plane or a cluster of their own says nothing to the tests.
+FOR_TESTS = "RKD_KUBERAY_CRDS"
 for name in [name for name in os.environ if name.startswith(("RKD_", "RAY_"))]:
-    del os.environ[name]
+    if name != FOR_TESTS:
+        del os.environ[name]
 # Before any test module imports torch or vLLM, which read it then.
 prepare_engine_process("cpu")
 

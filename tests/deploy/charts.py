@@ -109,7 +109,11 @@ def of_kind(objects: Sequence[Object], *kinds: str) -> Iterator[Object]:
 
 def embedded(objects: Sequence[Object]) -> list[Object]:
     """The RayJob that lies in the ConfigMap of the launcher, which creates it."""
-    held = [one["data"]["rayjob.yaml"] for one in of_kind(objects, "ConfigMap") if "rayjob.yaml" in one["data"]]
+    held = [
+        one["data"]["rayjob.yaml"]
+        for one in of_kind(objects, "ConfigMap")
+        if "rayjob.yaml" in one["data"]
+    ]
     return [yaml.load(text, yaml.CSafeLoader) for text in held]
 
 

@@ -12,7 +12,14 @@ from rkd_online import __version__
 from tests.deploy.charts import CHART, NAMESPACE, ROOT, Helm, Object, of_kind, pods
 from tests.deploy.scenarios import SCENARIOS
 
-BUILT_IN = ("v1", "apps/v1", "batch/v1", "networking.k8s.io/v1", "policy/v1", "rbac.authorization.k8s.io/v1")
+BUILT_IN = (
+    "v1",
+    "apps/v1",
+    "batch/v1",
+    "networking.k8s.io/v1",
+    "policy/v1",
+    "rbac.authorization.k8s.io/v1",
+)
 VERSIONS = ("1.30", "1.37")
 KINDS = {
     "default": "ConfigMap Deployment NetworkPolicy PersistentVolumeClaim Pod RayCluster Service ServiceAccount",
@@ -55,11 +62,15 @@ def test_pods_within_other_objects_have_the_fields_of_a_pod(
 def test_a_misspelt_field_would_be_found() -> None:
     pod = {"name": "p", "containers": [{"name": "c", "image": "i", "imagePulPolicy": "Always"}]}
     with pytest.raises(kubernetes_validate.ValidationError):
-        kubernetes_validate.validate({"apiVersion": "v1", "kind": "Pod", "spec": pod}, "1.37", strict=True)
+        kubernetes_validate.validate(
+            {"apiVersion": "v1", "kind": "Pod", "spec": pod}, "1.37", strict=True
+        )
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_these_kinds_are_made_and_no_others(rendered: Mapping[str, list[Object]], name: str) -> None:
+def test_these_kinds_are_made_and_no_others(
+    rendered: Mapping[str, list[Object]], name: str
+) -> None:
     found = {one["kind"] for one in rendered[name]} - {"PrometheusRule"}
     assert " ".join(sorted(found)) == KINDS[name]
 
