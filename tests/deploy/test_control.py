@@ -1,0 +1,192 @@
+"""The control plane's Deployment: how it starts, is probed and ends, and what it is told."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import AliasChoices
+
+from rkd_online.service.app import PASS_SECONDS, create_app
+from rkd_online.service.server import DRAIN_SECONDS
+from rkd_online.service.settings import Settings
+from tests.deploy.charts import CHART, Helm, Object, of_kind, pods
+from tests.deploy.scenarios import DEV, PROD, SCENARIOS, merged
+
+NO_SETTINGS = {
+    "POD_IP",
+    "HOME",
+    "FORWARDED_ALLOW_IPS",  # uvicorn's
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_ENDPOINT_URL",
+    "AWS_DEFAULT_REGION",
+}
+OF_LAUNCHER_AND_STORE = {
+    "RKD_LAUNCHER",
+    "RKD_RAYJOB_TEMPLATE",
+    "RKD_KUBERNETES_NAMESPACE",
+    "RKD_ROLE_LABEL",
+    "RKD_OBJECT_STORE",
+}
+"""Settings of the launcher for RayJobs and of the object store."""
+OF_A_LOCAL_RAY = {name for name in Settings.model_fields if name.startswith("local_ray_")}
+
+
+def variables(name: str) -> set[str]:
+    alias = Settings.model_fields[name].validation_alias
+    if isinstance(alias, AliasChoices):
+        return {str(one) for one in alias.choices}
+    return {f"RKD_{name.upper()}"}
+
+
+SETTINGS = OF_LAUNCHER_AND_STORE.union(*map(variables, Settings.model_fields))
+
+
+def deployment(objects: list[Object]) -> Object:
+    [found] = of_kind(objects, "Deployment")
+    return found
+
+
+def environment(objects: list[Object]) -> dict[str, Any]:
+    """Values by name; of what comes from elsewhere the source."""
+    [container] = deployment(objects)["spec"]["template"]["spec"]["containers"]
+    names = [one["name"] for one in container["env"]]
+    assert len(set(names)) == len(names)
+    return {one["name"]: one.get("value", one.get("valueFrom")) for one in container["env"]}
+
+
+def test_every_variable_is_a_setting_or_of_the_list(objects: list[Object]) -> None:
+    assert environment(objects).keys() - NO_SETTINGS <= SETTINGS
+
+
+def test_ray_and_migration_know_no_other_variables(objects: list[Object]) -> None:
+    for pod in pods(objects):
+        for container in pod.containers:
+            names = {one["name"] for one in container["env"]}
+            assert {name for name in names if name.startswith("RKD_")} <= SETTINGS | {
+                "RKD_URL",
+                "RKD_API_KEY",
+            }
+
+
+def test_what_config_may_set_is_what_the_chart_does_not(helm: Helm) -> None:
+    allowed = json.loads((CHART / "values.schema.json").read_text())["properties"]["config"]
+    everything = environment(helm.template(SCENARIOS["everything"]).objects)
+    own = everything.keys() | environment(helm.template(SCENARIOS["rayjob"]).objects).keys()
+    owned = own - set(SCENARIOS["everything"]["config"])
+    overridable = {"RKD_CLUSTER_GROWS_TO", "RKD_ALLOWED_PATHS"}
+    settable = {
+        one
+        for name in Settings.model_fields
+        if name not in OF_A_LOCAL_RAY
+        for one in variables(name)
+    }
+    aliases = {"RKD_RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RKD_RAY_AUTH_TOKEN_PATH"}
+    of_the_chart = (owned - overridable) | aliases | OF_LAUNCHER_AND_STORE
+    assert set(allowed["properties"]) == settable - of_the_chart
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_settings_take_what_the_chart_writes(
+    rendered: Mapping[str, list[Object]], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable, value in environment(rendered[name]).items():
+        if isinstance(value, str) and variable not in OF_LAUNCHER_AND_STORE | {"HOME"}:
+            monkeypatch.setenv(variable, value.replace("$(POD_IP)", "10.1.2.3"))
+    settings = Settings()
+    full = "distil" if name == "everything" else "rkd"
+    assert settings.control_url == f"http://{full}.rkd-team.svc:8420"
+    assert str(settings.data_dir) == "/var/lib/rkd"
+    assert not settings.loopback
+    assert settings.allowed_hosts[0] == "10.1.2.3"
+
+
+def test_config_of_every_type_arrives_as_it_is(helm: Helm, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = {
+        "RKD_ALLOWED_MODELS": ["hf:Qwen/*", "hf:google/*@main"],
+        "RKD_ALLOWED_PATHS": ["/models", "/more"],
+        "RKD_ALLOW_EVALUATED_ANSWERS": True,
+        "RKD_CLUSTER_GROWS_TO": {"CPU": 64, "GPU": 8},
+        "RKD_PAUSE_TIMEOUT_SECONDS": 10000000,
+        "RKD_POLL_SECONDS": 0.5,
+        "RKD_REQUESTS_PER_MINUTE": 2000000,
+        "RKD_LOG_LEVEL": "debug",
+    }
+    found = environment(helm.template(merged(PROD, {"config": config})).objects)
+    for name in config:
+        monkeypatch.setenv(name, found[name])
+    settings = Settings()
+    assert settings.allowed_models == ("hf:Qwen/*", "hf:google/*@main")
+    assert [str(path) for path in settings.allowed_paths or ()] == ["/models", "/more"]
+    assert settings.allow_evaluated_answers is True
+    assert settings.cluster_grows_to == {"CPU": 64.0, "GPU": 8.0}
+    assert (settings.pause_timeout_seconds, settings.poll_seconds) == (10_000_000, 0.5)
+    assert (settings.requests_per_minute, settings.log_level) == (2_000_000, "debug")
+
+
+def test_it_counts_on_what_all_groups_can_grow_to(rendered: Mapping[str, list[Object]]) -> None:
+    # 4 * 16 + 4 * 16 + 2 * 32 CPUs, 4 * 2 + 4 * 2 + 2 * 8 GPUs
+    assert environment(rendered["prod-gpu"])["RKD_CLUSTER_GROWS_TO"] == '{"CPU": 192, "GPU": 32}'
+    assert environment(rendered["rayjob"])["RKD_CLUSTER_GROWS_TO"] == '{"CPU": 192, "GPU": 32}'
+    assert "RKD_CLUSTER_GROWS_TO" not in environment(rendered["dev"])
+
+
+def test_a_file_database_has_one_process_at_a_time(rendered: Mapping[str, list[Object]]) -> None:
+    assert deployment(rendered["dev"])["spec"]["strategy"] == {"type": "Recreate"}
+    assert deployment(rendered["prod-gpu"])["spec"]["strategy"] == {
+        "type": "RollingUpdate",
+        "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1},
+    }
+
+
+def test_the_schema_of_a_server_is_brought_up_before_and_that_of_a_file_by_the_start(
+    rendered: Mapping[str, list[Object]],
+) -> None:
+    [job] = of_kind(rendered["prod-gpu"], "Job")
+    assert job["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade"
+    [container] = job["spec"]["template"]["spec"]["containers"]
+    assert container["args"] == ["db", "upgrade"]
+    assert list(of_kind(rendered["dev"], "Job")) == []
+
+
+def test_probes_ask_routes_that_there_are_by_a_host_that_is_answered(objects: list[Object]) -> None:
+    [container] = deployment(objects)["spec"]["template"]["spec"]["containers"]
+    paths = {}
+    for name in ("startupProbe", "livenessProbe", "readinessProbe"):
+        asked = container[name]["httpGet"]
+        assert asked["httpHeaders"] == [{"name": "Host", "value": "localhost"}]
+        assert asked["port"] == "http"
+        paths[name] = asked["path"]
+    assert paths == {
+        "startupProbe": "/livez",
+        "livenessProbe": "/livez",
+        "readinessProbe": "/readyz",
+    }
+
+
+def test_it_has_the_time_to_end_that_it_takes(objects: list[Object]) -> None:
+    spec = deployment(objects)["spec"]["template"]["spec"]
+    wait = spec["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
+    assert wait + DRAIN_SECONDS + PASS_SECONDS < spec["terminationGracePeriodSeconds"]
+
+
+def test_the_ingress_has_the_paths_of_the_api_but_for_the_metrics(
+    rendered: Mapping[str, list[Object]], tmp_path: Path
+) -> None:
+    [ingress] = of_kind(rendered["prod-gpu"], "Ingress")
+    [rule] = ingress["spec"]["rules"]
+    open_to_all = [path["path"] for path in rule["http"]["paths"]]
+    app = create_app(Settings(data_dir=tmp_path))
+    routes = {getattr(route, "path", "") for route in app.routes} | set(app.openapi()["paths"])
+    prefixes = tuple(f"{one}/" for one in open_to_all)
+    covered = {route for route in routes if f"{route}/".startswith(prefixes)}
+    assert routes - covered <= {"/metrics", ""}
+    assert all(any(route.startswith(one) for route in covered) for one in open_to_all)
+
+
+def test_replicas_are_disrupted_one_by_one(helm: Helm) -> None:
+    [budget] = of_kind(helm.template(PROD).objects, "PodDisruptionBudget")
+    assert budget["spec"]["maxUnavailable"] == 1
+    assert list(of_kind(helm.template(DEV).objects, "PodDisruptionBudget")) == []
