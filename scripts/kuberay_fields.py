@@ -1,8 +1,8 @@
 """Write which fields of KubeRay's objects our chart sets, with the types that KubeRay gives them.
 
 ``python -m scripts.kuberay_fields FOLDER`` reads KubeRay's CRDs, ``ray.io_rayclusters.yaml`` and
-``ray.io_rayjobs.yaml``, in a folder of yours, and needs helm on the path. Pods within the objects are
-left out: Kubernetes' own schemas have them.
+``ray.io_rayjobs.yaml``, in a folder of yours, and needs helm on the path. Pods within the objects
+are left out: Kubernetes' own schemas have them.
 """
 
 import shutil
@@ -18,7 +18,7 @@ LIST = ROOT / "tests" / "deploy" / "kuberay_fields.txt"
 FILES = {"RayCluster": "ray.io_rayclusters.yaml", "RayJob": "ray.io_rayjobs.yaml"}
 FieldPath: TypeAlias = tuple[str, ...]
 PODS = ("template", "submitterPodTemplate")
-HEAD = "# Fields of KubeRay's objects that the chart sets: python -m scripts.kuberay_fields writes this.\n"
+HEAD = "# Fields of KubeRay's objects that the chart sets, by python -m scripts.kuberay_fields.\n"
 
 
 def schemas(folder: Path) -> dict[str, Any]:

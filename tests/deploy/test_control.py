@@ -11,8 +11,8 @@ from pydantic import AliasChoices
 from rkd_online.service.app import PASS_SECONDS, create_app
 from rkd_online.service.server import DRAIN_SECONDS
 from rkd_online.service.settings import Settings
-from tests.deploy.charts import CHART, Helm, Object, of_kind, pods
-from tests.deploy.scenarios import DEV, PROD, SCENARIOS, merged
+from tests.deploy.charts import CHART, Helm, Object, merged, of_kind, pods
+from tests.deploy.scenarios import DEV, PROD, SCENARIOS
 
 NO_SETTINGS = {
     "POD_IP",
