@@ -137,9 +137,7 @@ def _services(settings: Settings, launcher: Launcher, now: Now) -> Services:
 def _hosts(settings: Settings) -> list[str]:
     """Names this API answers to. Without the check a web page could reach it by DNS rebinding."""
     public = urlsplit(settings.control_url).hostname
-    given = ["127.0.0.1", "localhost", "::1", settings.host, *settings.allowed_hosts]
-    names = [*given, public] if public else given
-    return [f"[{name}]" if ":" in name else name for name in names]
+    return ["127.0.0.1", "localhost", "[::1]", settings.host, *([public] if public else [])]
 
 
 @asynccontextmanager

@@ -3,10 +3,9 @@
 import ipaddress
 import json
 import os
-import re
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AliasChoices,
@@ -21,8 +20,6 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from rkd_online.service.safety.hub import pattern_problem
-
-HOST: Final = re.compile(r"[A-Za-z0-9]([-.A-Za-z0-9]*[A-Za-z0-9])?|[0-9A-Fa-f:]+:[0-9A-Fa-f:]*")
 
 
 class Settings(BaseSettings):
@@ -56,9 +53,6 @@ class Settings(BaseSettings):
     """Records below this level are not written; of other packages none below ``info``."""
     public_url: str = ""
     """Base URL at which runs reach this API; empty is the address it listens on."""
-    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
-    """Further names and addresses that this API answers to, such as that of a proxy: JSON, or names
-    with ``,`` between them."""
     ray_address: str = "http://127.0.0.1:8265"
     """Ray's dashboard."""
     ray_auth_token: SecretStr = Field(
@@ -135,19 +129,10 @@ class Settings(BaseSettings):
             return None
         return tuple(Path(os.path.abspath(folder.expanduser())) for folder in folders)
 
-    @field_validator("allowed_models", "allowed_hosts", mode="before")
+    @field_validator("allowed_models", mode="before")
     @classmethod
-    def _listed_names(cls, given: Any) -> Any:
+    def _listed_models(cls, given: Any) -> Any:
         return _listed(given, ",")
-
-    @field_validator("allowed_hosts")
-    @classmethod
-    def _hosts(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        """Without patterns: ``*`` would let in what the check is there to keep out."""
-        for name in names:
-            if not HOST.fullmatch(name):
-                raise ValueError(f"{name!r} is no name or address of a host, without port")
-        return names
 
     @field_validator("allowed_models")
     @classmethod

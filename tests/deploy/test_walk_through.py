@@ -54,7 +54,7 @@ def test_it_walks_from_an_empty_cluster_to_the_end() -> None:
     said = [" ".join(words) for words in commands()]
     places = [next(i for i, line in enumerate(said) if step in line) for step in STEPS]
     assert places == sorted(places)
-    assert {words[0] for words in commands()} == {"helm", "kubectl", "rkd", "xargs"}
+    assert {words[0] for words in commands()} == {"export", "helm", "kubectl", "rkd", "xargs"}
     assert "was never installed on a real cluster" in " ".join(PAGE.read_text().split())
 
 

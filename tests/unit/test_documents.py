@@ -108,6 +108,6 @@ def shown(name: str, default: Any) -> str:
     if default is None:
         return "unset"
     if isinstance(default, tuple):
-        return ", ".join(f"`{one}`" for one in default) or "empty"
+        return ", ".join(f"`{one}`" for one in default)
     text = default.get_secret_value() if isinstance(default, SecretStr) else str(default)
     return f"`{text}`" if text else "empty"

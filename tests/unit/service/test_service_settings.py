@@ -7,7 +7,6 @@ import pytest
 from pydantic import ValidationError
 
 from rkd_online.errors import ClusterError, ServiceError
-from rkd_online.service.app import _hosts
 from rkd_online.service.local_ray import LocalRay
 from rkd_online.service.server import serve
 from rkd_online.service.settings import Settings
@@ -39,23 +38,6 @@ def test_environment_variables_set_what_no_argument_does(
 def test_runs_report_to_the_public_url_where_there_is_one() -> None:
     assert Settings(public_url="http://head:8420/").control_url == "http://head:8420"
     assert Settings(host="::1", port=1).control_url == "http://[::1]:1"
-
-
-def test_further_hosts_are_a_list_of_names_without_patterns(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("RKD_ALLOWED_HOSTS", "10.1.2.3, rkd.example.com,fd00::1")
-    settings = Settings(host="::", public_url="http://rkd.rkd.svc:8420")
-    assert _hosts(settings)[3:] == [
-        "[::]",
-        "10.1.2.3",
-        "rkd.example.com",
-        "[fd00::1]",
-        "rkd.rkd.svc",
-    ]
-    for wrong in ("*", "*.example.com", "rkd:8420", "http://rkd"):
-        with pytest.raises(ValidationError, match="no name or address of a host, without port"):
-            Settings(allowed_hosts=(wrong,))
 
 
 def test_an_impossible_setting_is_refused() -> None:
