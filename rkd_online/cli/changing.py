@@ -16,10 +16,9 @@ from rkd_online.cli.amounts import (
 )
 from rkd_online.cli.connection import connect
 from rkd_online.cli.documents import show_document
-from rkd_online.cli.hints import DEFAULT_URL, hint
+from rkd_online.cli.hints import DEFAULT_URL
 from rkd_online.cli.lines import labels_text, say, show_sheet
 from rkd_online.cli.options import AsJson, JobId, Labels, Priority, Url, label_pairs
-from rkd_online.errors import ServiceError
 
 if TYPE_CHECKING:
     from rkd_online.client import Client
@@ -126,17 +125,10 @@ def _budget(record: "JobRecord", limits: dict[str, float], *, keep: bool) -> "Bu
 
 
 def _changed(client: "Client", record: "JobRecord", new: dict[str, Any]) -> "JobRecord":
-    from rkd_online.client import ProblemError
+    from rkd_online.cli.refusals import unless_changed
 
-    try:
+    with unless_changed(record.id, f"show {record.id}", client.url):
         return client.change(record, **new)
-    except ProblemError as error:
-        if error.status != 412:
-            raise
-        raise ServiceError(
-            f"{record.id} was changed by somebody else meanwhile, so nothing of this is: look "
-            f"again with `{hint(f'show {record.id}', client.url)}`"
-        ) from error
 
 
 def _now(record: "JobRecord", name: str) -> str:

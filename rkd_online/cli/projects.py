@@ -7,10 +7,9 @@ import typer
 from rkd_online.cli.amounts import NONE, checked, finite
 from rkd_online.cli.connection import connect
 from rkd_online.cli.documents import one_page, show_document
-from rkd_online.cli.hints import DEFAULT_URL, examples, hint
+from rkd_online.cli.hints import DEFAULT_URL, examples
 from rkd_online.cli.lines import moment, show_sheet, show_table
 from rkd_online.cli.options import AsJson, ProjectName, Url
-from rkd_online.errors import ServiceError
 
 if TYPE_CHECKING:
     from rkd_online.client import Client
@@ -128,17 +127,10 @@ def _changed(
 
 
 def _set(client: "Client", record: "ProjectRecord", limits: "Quota") -> "ProjectRecord":
-    from rkd_online.client import ProblemError
+    from rkd_online.cli.refusals import unless_changed
 
-    try:
+    with unless_changed(f"the project {record.id}", f"projects show {record.id}", client.url):
         return client.set_quota(record, limits)
-    except ProblemError as error:
-        if error.status != 412:
-            raise
-        raise ServiceError(
-            f"the project {record.id} was changed by somebody else meanwhile, so nothing of this "
-            f"is: look again with `{hint(f'projects show {record.id}', client.url)}`"
-        ) from error
 
 
 def _show(record: "ProjectRecord", as_json: bool) -> None:

@@ -1,9 +1,12 @@
 """Errors in the words of who types commands: what to type next."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from rkd_online.cli.connection import NO_KEY, VARIABLE, find_key
 from rkd_online.cli.hints import hint
 from rkd_online.client import ProblemError
-from rkd_online.errors import RkdError
+from rkd_online.errors import RkdError, ServiceError
 
 LISTED = {
     "job_not_found": "list",
@@ -25,6 +28,20 @@ def told(error: RkdError) -> str:
     if error.status >= 500:
         return f"{error}, request {error.request_id}"
     return str(error)
+
+
+@contextmanager
+def unless_changed(what: str, look: str, url: str) -> Iterator[None]:
+    """Say it where a change came too late; ``look`` is the command that shows what there is now."""
+    try:
+        yield
+    except ProblemError as error:
+        if error.status != 412:
+            raise
+        raise ServiceError(
+            f"{what} was changed by somebody else meanwhile, so nothing of this is: look again "
+            f"with `{hint(look, url)}`"
+        ) from error
 
 
 def _without_key(url: str) -> str:

@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from rkd_online import __version__
 from rkd_online.service.access.first_key import ensure_first_key
@@ -51,6 +50,7 @@ from rkd_online.service.store.engine import Database, is_sqlite
 from rkd_online.service.telemetry.recorder import Recorder
 from rkd_online.service.web import openapi, problems
 from rkd_online.service.web.body import BodyCapMiddleware
+from rkd_online.service.web.hosts import HostMiddleware
 from rkd_online.service.web.limits import Limits
 from rkd_online.service.web.request_id import RequestIdMiddleware
 from rkd_online.service.web.watch import WatchMiddleware
@@ -97,7 +97,7 @@ def create_app(
     for router in ROUTERS:
         app.include_router(router, responses=problems.documented(422, 500))
     app.add_middleware(BodyCapMiddleware)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=_hosts(settings))
+    app.add_middleware(HostMiddleware, names=_hosts(settings))
     app.add_middleware(WatchMiddleware, recorder=services.recorder)
     app.add_middleware(RequestIdMiddleware)
     app.openapi = partial(openapi.describe, app)  # type: ignore[method-assign]
@@ -135,9 +135,10 @@ def _services(settings: Settings, launcher: Launcher, now: Now) -> Services:
 
 
 def _hosts(settings: Settings) -> list[str]:
-    """Names this API answers to. Without the check a web page could reach it by DNS rebinding."""
+    """Names this API answers to, beside addresses."""
     public = urlsplit(settings.control_url).hostname
-    return ["127.0.0.1", "localhost", "[::1]", settings.host, *([public] if public else [])]
+    named = ["localhost", settings.host, *settings.allowed_hosts]
+    return [*named, public] if public else named
 
 
 @asynccontextmanager

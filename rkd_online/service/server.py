@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from rkd_online.service.safety.redaction import install, redactor_of
 from rkd_online.service.settings import Settings
 from rkd_online.service.store.file_lock import held
 from rkd_online.service.telemetry.logs import log_to_stderr
+from rkd_online.service.variables import misspelt
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +47,8 @@ def serve(
         held(settings.database),
         listen(settings) as listener,
     ):
+        for warning in misspelt(os.environ):
+            log.warning(warning)
         asyncio.run(ready_schema(settings.database))
         if local_ray:
             log.info("starting a local Ray")

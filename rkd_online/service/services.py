@@ -41,7 +41,7 @@ class Services:
     now: Now
 
 
-def _of(request: Request) -> Services:
+async def _of(request: Request) -> Services:
     return cast(Services, request.app.state.services)
 
 

@@ -3,9 +3,10 @@
 import ipaddress
 import json
 import os
+import re
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     AliasChoices,
@@ -20,6 +21,8 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from rkd_online.service.safety.hub import pattern_problem
+
+HOST_NAME: Final = re.compile(r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 
 
 class Settings(BaseSettings):
@@ -53,6 +56,9 @@ class Settings(BaseSettings):
     """Records below this level are not written; of other packages none below ``info``."""
     public_url: str = ""
     """Base URL at which runs reach this API; empty is the address it listens on."""
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    """Further names that this API answers to, beside those of ``public_url`` and ``host``: JSON, or
+    names with ``,`` between them. ``*.example.org`` allows all names below."""
     ray_address: str = "http://127.0.0.1:8265"
     """Ray's dashboard."""
     ray_auth_token: SecretStr = Field(
@@ -91,7 +97,8 @@ class Settings(BaseSettings):
     poll_seconds: PositiveFloat = 2.0
     """Time between two looks at Ray."""
     launch_timeout_seconds: PositiveFloat = 120.0
-    """Ray may be unreachable for this long before a job that waits for it fails."""
+    """Ray may be unreachable, or the data folder full, for this long before a job that waits for it
+    fails."""
     start_timeout_seconds: PositiveFloat = 300.0
     """Time from launch to a run's first report."""
     heartbeat_timeout_seconds: PositiveFloat = 120.0
@@ -133,6 +140,22 @@ class Settings(BaseSettings):
     @classmethod
     def _listed_models(cls, given: Any) -> Any:
         return _listed(given, ",")
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _listed_hosts(cls, given: Any) -> Any:
+        return _listed(given, ",")
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        wrong = [name for name in names if HOST_NAME.fullmatch(name) is None]
+        if wrong:
+            raise ValueError(
+                f"{wrong[0]!r} is no host name: give names such as rkd.example.org or "
+                "*.example.org, without scheme and port"
+            )
+        return names
 
     @field_validator("allowed_models")
     @classmethod

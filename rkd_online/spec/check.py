@@ -7,7 +7,8 @@ from pathlib import Path
 from rkd_online.errors import ModelError, RecordError, SpecError
 from rkd_online.spec.check_task import reward_problems, task_problems
 from rkd_online.spec.job import JobSpec
-from rkd_online.spec.model_files import BYTES, ModelFiles, read_model
+from rkd_online.spec.model_files import BYTES, ModelFiles
+from rkd_online.spec.model_folder import read_model_folder
 from rkd_online.spec.references import (
     is_hub_reference,
     parse_hub_reference,
@@ -15,7 +16,7 @@ from rkd_online.spec.references import (
 )
 from rkd_online.spec.store_files import read_store_manifest
 from rkd_online.spec.task import ChatPrompt, Prompt
-from rkd_online.spec.tokenizer_files import TokenizerFiles, differences, read_tokenizer
+from rkd_online.spec.tokenizer_files import TokenizerFiles, differences
 from rkd_online.spec.training import StoreSource
 
 
@@ -74,16 +75,16 @@ def _model_problems(spec: JobSpec, folders: Mapping[str, Path]) -> Iterator[str]
     tokenizers: dict[str, TokenizerFiles] = {}
     for role, folder in folders.items():
         try:
-            model, tokenizer = read_model(folder), read_tokenizer(folder)
+            read = read_model_folder(folder)
         except (ModelError, SpecError) as error:
             yield f"{role}.model: {error}"
             continue
-        models[role] = model
-        yield from _context_problems(spec, role, model)
-        yield from _cache_problems(spec, role, model)
-        if tokenizer is not None:
-            yield from _vocabulary_problems(role, model, tokenizer)
-            tokenizers[role] = tokenizer
+        models[role] = read.model
+        yield from _context_problems(spec, role, read.model)
+        yield from _cache_problems(spec, role, read.model)
+        if read.tokenizer is not None:
+            yield from _vocabulary_problems(role, read.model, read.tokenizer)
+            tokenizers[role] = read.tokenizer
     yield from _candidate_problems(spec, models)
     if models.keys() == references(spec).keys():
         yield from _micro_batch_problems(spec, models)

@@ -5,7 +5,7 @@ are left alone.
 """
 
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -21,17 +21,27 @@ from pydantic import (
 from rkd_online.errors import ModelError
 
 T = TypeVar("T")
+_ADAPTERS: Final[dict[Any, TypeAdapter[Any]]] = {}
+"""By what they check."""
 
 
 def parse(kind: type[T], content: Any, file: Path, what: str) -> T:
     """``content`` of ``file`` as a record. Raises ModelError where it is not ``what``."""
     try:
-        return TypeAdapter(kind).validate_python(content)
+        checked: T = _adapter(kind).validate_python(content)
+        return checked
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"]))
         message = f"{place}: {first['msg']}" if place else first["msg"]
         raise ModelError(f"{file} is not {what}: {message}") from error
+
+
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    """Making one costs more than most of its uses."""
+    if kind not in _ADAPTERS:
+        _ADAPTERS[kind] = TypeAdapter(kind)
+    return _ADAPTERS[kind]
 
 
 class FileRecord(BaseModel):

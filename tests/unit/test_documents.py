@@ -107,6 +107,8 @@ def shown(name: str, default: Any) -> str:
         return "the Python that serves"
     if default is None:
         return "unset"
+    if default == ():
+        return "empty"
     if isinstance(default, tuple):
         return ", ".join(f"`{one}`" for one in default)
     text = default.get_secret_value() if isinstance(default, SecretStr) else str(default)

@@ -1,6 +1,6 @@
 """From the request's header to its caller."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Annotated, Final
 
@@ -79,8 +79,8 @@ def _valid(services: Services, row: KeyRow) -> bool:
 CallerDep = Annotated[Caller, Depends(authenticate)]
 
 
-def _having(scope: Scope) -> Callable[[Caller], Caller]:
-    def caller(caller: CallerDep) -> Caller:
+def _having(scope: Scope) -> Callable[[Caller], Awaitable[Caller]]:
+    async def caller(caller: CallerDep) -> Caller:
         caller.require(scope)
         return caller
 

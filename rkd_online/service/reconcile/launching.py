@@ -54,9 +54,10 @@ class Launching:
                 found = await self._launcher.status(attempt.job_id, attempt.number)
                 if found.state is RunState.UNKNOWN:
                     await self._start(attempt)
-        except LauncherUnavailable as error:
+        except (LauncherUnavailable, OSError) as error:
+            # A disk that is full now may have room in a minute.
             await self._delay(attempt, str(error))
-        except (LauncherRefused, SpecError, OSError) as error:
+        except (LauncherRefused, SpecError) as error:
             await self._give_up(attempt, str(error))
         else:
             await self._launched(attempt)

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import (
 )
 
 from rkd_online.service.store.counting import COUNTS, Count
+from rkd_online.service.store.sqlite_driver import connecting
 from rkd_online.service.telemetry.recorder import Recorder
 
 PRAGMAS: Final = {
@@ -84,12 +85,10 @@ def new_engine(url: str, *, foreign_keys: bool = True) -> AsyncEngine:
     anew, which ``foreign_keys`` would forbid."""
     if not is_sqlite(url):
         return create_async_engine(url, **POOL)
-    engine = create_async_engine(url)
+    engine = create_async_engine(url, async_creator=connecting(make_url(url)))
     pragmas = PRAGMAS | {"foreign_keys": "ON" if foreign_keys else "OFF"}
 
     def prepare(connection: Any, _record: object) -> None:
-        """The driver would begin transactions by itself, too late for a consistent read."""
-        connection.isolation_level = None
         cursor = connection.cursor()
         for name, value in pragmas.items():
             cursor.execute(f"PRAGMA {name}={value}")

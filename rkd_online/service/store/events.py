@@ -18,22 +18,27 @@ def append(
     now: datetime,
     run_number: int | None = None,
 ) -> None:
-    """Add an event under the lock that the caller holds on ``job``.
+    """Add an event under the lock that the caller holds on ``job``."""
+    session.add(numbered(job, event_type, data, now, run_number))
+
+
+def numbered(
+    job: JobRow, event_type: str, data: dict[str, Any], now: datetime, run_number: int | None = None
+) -> EventRow:
+    """The job's next event, for whoever holds the job.
 
     The number is counted in the job's row: a sequence of the database could commit out of order,
     and a reader that follows would skip events.
     """
     job.last_event += 1
-    session.add(
-        EventRow(
-            job_id=job.id,
-            number=job.last_event,
-            at=now,
-            type=event_type,
-            attempt=job.attempt,
-            run_number=run_number,
-            data=data,
-        )
+    return EventRow(
+        job_id=job.id,
+        number=job.last_event,
+        at=now,
+        type=event_type,
+        attempt=job.attempt,
+        run_number=run_number,
+        data=data,
     )
 
 

@@ -59,10 +59,13 @@ async def insert(session: AsyncSession, new: NewJob, now: datetime) -> JobRow:
         created_at=now,
         created_by=new.created_by,
         ready_at=now,
+        attempt=0,
+        last_event=0,
     )
+    first = events.numbered(job, "status", {"status": Status.QUEUED}, now)
     session.add(job)
     await session.flush()
-    events.append(session, job, "status", {"status": Status.QUEUED}, now)
+    session.add(first)
     return job
 
 

@@ -100,7 +100,7 @@ class Change:
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def _change(
+async def _change(
     request: Request,
     caller: CallerDep,
     services: ServicesDep,

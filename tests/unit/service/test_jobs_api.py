@@ -256,14 +256,18 @@ async def test_openapi_says_what_report_plot_and_trace_are(plane: Plane) -> None
         assert list(answers["404"]["content"]) == ["application/problem+json"]
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1:8420", "localhost", "[::1]:8420"])
-async def test_this_machines_own_names_are_answered(plane: Plane, host: str) -> None:
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1:8420", "localhost", "[::1]:8420", "LOCALHOST:80", "10.2.3.4:8420"]
+)
+async def test_this_machines_own_name_and_addresses_are_answered(plane: Plane, host: str) -> None:
     assert (await plane.http.get("/livez", headers={"Host": host})).status_code == 200
 
 
 async def test_a_foreign_host_name_is_refused_against_dns_rebinding(plane: Plane) -> None:
-    answer = await plane.http.get("/v1/jobs", headers={"Host": "evil.example:8420"})
-    assert answer.status_code == 400
+    for host in ("evil.example:8420", "localhost.evil.example", "", "127.0.0.1.evil.example"):
+        answer = await plane.http.get("/v1/jobs", headers={"Host": host})
+        assert (answer.status_code, answer.json()["code"]) == (421, "unknown_host")
+    assert "RKD_ALLOWED_HOSTS" in answer.json()["detail"]
 
 
 async def test_an_unknown_path_is_a_problem_too(plane: Plane) -> None:

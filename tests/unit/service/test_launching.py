@@ -92,6 +92,24 @@ async def test_a_ray_that_is_away_when_the_job_is_launched_delays_it_and_says_wh
     assert [launch.attempt for launch in plane.launcher.launches] == [1]
 
 
+async def test_a_job_whose_folder_cannot_be_written_waits_until_it_can(
+    plane: Plane, settings: Settings
+) -> None:
+    """As on a full disk."""
+    job_id = await plane.submit()
+    in_the_way = settings.job_dir(job_id)
+    in_the_way.parent.mkdir(exist_ok=True)
+    in_the_way.touch()
+    for _ in range(2):
+        await plane.reconcile()
+    delays = [event for event in await plane.events(job_id) if event["type"] == "launch_delayed"]
+    assert [str(in_the_way) in event["data"]["cause"] for event in delays] == [True]
+    assert (await plane.job(job_id))["status"] == "starting"
+    in_the_way.unlink()
+    await plane.reconcile()
+    assert [launch.attempt for launch in plane.launcher.launches] == [1]
+
+
 async def test_a_ray_that_stays_away_fails_the_job_and_frees_its_place(plane: Plane) -> None:
     plane.launcher.trouble = AWAY
     job_id = await plane.submit()
@@ -118,15 +136,18 @@ async def test_a_wrong_token_fails_the_job_at_once(plane: Plane) -> None:
     assert (job["status"], job["error"]) == ("failed", str(plane.launcher.trouble))
 
 
-async def test_a_folder_that_cannot_be_written_fails_the_job(
+async def test_a_folder_that_stays_in_the_way_fails_the_job_in_the_end(
     plane: Plane, settings: Settings
 ) -> None:
     (settings.data_dir / "runs").write_text("a file in the way")
     job_id = await plane.submit()
-    await plane.reconcile()
+    for _ in range(8):
+        await plane.reconcile()
+        plane.clock.pass_by(20)
     job = await plane.job(job_id)
     assert job["status"] == "failed"
     assert str(settings.data_dir / "runs") in job["error"]
+    assert "tried for 120 s: launch_timeout_seconds" in job["error"]
 
 
 async def test_a_launch_whose_answer_was_lost_is_not_made_twice(plane: Plane) -> None:

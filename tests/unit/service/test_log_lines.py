@@ -181,7 +181,7 @@ def test_levels_and_handlers_hold_for_the_block_alone_and_the_inner_one_wins(
         logging.getLogger("rkd_online.x").debug("first")
         logging.getLogger("sqlalchemy").debug("of others")
         logging.getLogger("httpx").info("of the chatty")
-        logging.getLogger("uvicorn.error").info("second")
+        logging.getLogger("another.package").info("second")
         monkeypatch.setattr(sys, "stderr", inner)
         with log_to_stderr(settings.model_copy(update={"log_level": "warning"})):
             logging.getLogger("rkd_online.x").info("too low")

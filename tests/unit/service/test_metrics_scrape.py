@@ -209,7 +209,7 @@ async def test_hostile_paths_and_methods_make_no_new_series(plane: Plane) -> Non
     found = await scrape(plane.http)
     assert found.requests() == {
         ("GET", "none", "404"): 40,
-        ("GET", "none", "400"): 40,
+        ("GET", "none", "421"): 40,
         ("GET", "/v1/jobs/{job_id}", "404"): 40,
         ("GET", "/static-offline-docs", "404"): 40,
         ("other", "/v1/jobs", "405"): 40,

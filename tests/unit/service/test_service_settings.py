@@ -3,13 +3,16 @@
 import socket
 from pathlib import Path
 
+import httpx
 import pytest
 from pydantic import ValidationError
 
 from rkd_online.errors import ClusterError, ServiceError
+from rkd_online.service.app import create_app
 from rkd_online.service.local_ray import LocalRay
 from rkd_online.service.server import serve
 from rkd_online.service.settings import Settings
+from rkd_online.service.variables import misspelt
 
 
 def test_the_data_folder_is_absolute_and_holds_the_database(
@@ -38,6 +41,48 @@ def test_environment_variables_set_what_no_argument_does(
 def test_runs_report_to_the_public_url_where_there_is_one() -> None:
     assert Settings(public_url="http://head:8420/").control_url == "http://head:8420"
     assert Settings(host="::1", port=1).control_url == "http://[::1]:1"
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("rkd.example.org", 200),
+        ("RKD.example.org:443", 200),
+        ("a.b.internal", 200),
+        ("public.example", 200),
+        ("internal", 421),
+        ("example.org", 421),
+        ("rkd.example.org.evil.example", 421),
+    ],
+)
+@pytest.mark.asyncio
+async def test_further_names_are_answered_where_they_are_allowed(
+    settings: Settings, host: str, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RKD_ALLOWED_HOSTS", "rkd.example.org, *.internal")
+    monkeypatch.setenv("RKD_PUBLIC_URL", "https://public.example:8443")
+    app = create_app(Settings(data_dir=settings.data_dir))
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://localhost"
+    ) as http:
+        answer = await http.get("/livez", headers={"Host": host})
+    await app.state.services.database.close()
+    assert answer.status_code == status
+
+
+@pytest.mark.parametrize("name", ["https://rkd.example.org", "rkd:8420", "*", "a.*.b", ""])
+def test_what_is_no_host_name_is_refused(name: str) -> None:
+    with pytest.raises(ValidationError, match="is no host name: give names such as"):
+        Settings(allowed_hosts=(name,))
+
+
+def test_a_variable_that_nobody_reads_gets_a_warning() -> None:
+    given = {"RKD_MAX_RUNING_JOBS": "2", "RKD_PORT": "1", "RKD_URL": "x", "RKD_XYZZY": "1"}
+    assert list(misspelt({**given, "PATH": "/bin"})) == [
+        "RKD_MAX_RUNING_JOBS is no setting, and nothing reads it: "
+        "did you mean RKD_MAX_RUNNING_JOBS?",
+        "RKD_XYZZY is no setting, and nothing reads it",
+    ]
 
 
 def test_an_impossible_setting_is_refused() -> None:

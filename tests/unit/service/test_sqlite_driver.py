@@ -1,0 +1,123 @@
+"""SQLite's driver under SQLAlchemy: each statement with its rows, in one hand-over."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from rkd_online.service.store.engine import new_engine
+from rkd_online.service.store.sqlite_driver import AT_ONCE, Connection
+
+pytestmark = pytest.mark.asyncio
+
+NUMBERS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < :last) "
+
+
+@pytest_asyncio.fixture
+async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
+    made = new_engine(f"sqlite+aiosqlite:///{tmp_path / 'x.db'}")
+    async with made.begin() as connection:
+        await connection.execute(text("CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT UNIQUE)"))
+    yield made
+    await made.dispose()
+
+
+@pytest.fixture
+def handovers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of what the thread was asked."""
+    asked: list[str] = []
+    run = Connection.run
+
+    async def told(self: Connection, function: Any, *arguments: Any) -> Any:
+        asked.append(function.__name__)
+        return await run(self, function, *arguments)
+
+    monkeypatch.setattr(Connection, "run", told)
+    return asked
+
+
+@pytest.mark.parametrize("rows", [0, 1, AT_ONCE - 1, AT_ONCE, AT_ONCE + 1, 3 * AT_ONCE])
+async def test_all_rows_come_once_and_in_order(engine: AsyncEngine, rows: int) -> None:
+    query = text(f"{NUMBERS} SELECT x FROM n WHERE x <= :rows")
+    async with engine.connect() as connection:
+        found = await connection.scalars(query, {"last": rows + 1, "rows": rows})
+        assert list(found) == list(range(1, rows + 1))
+
+
+async def test_few_rows_cost_one_hand_over_and_many_two(
+    engine: AsyncEngine, handovers: list[str]
+) -> None:
+    async with engine.connect() as connection:
+        await connection.execute(text("SELECT 1"))
+        handovers.clear()
+        await connection.execute(text(f"{NUMBERS} SELECT x FROM n"), {"last": AT_ONCE - 1})
+        assert handovers == ["_executed"]
+        handovers.clear()
+        await connection.execute(text(f"{NUMBERS} SELECT x FROM n"), {"last": AT_ONCE + 1})
+        assert handovers == ["_executed", "fetchall", "close"]
+
+
+async def test_a_reader_in_parts_gets_all_and_holds_few(
+    engine: AsyncEngine, handovers: list[str]
+) -> None:
+    query = text(f"SELECT x FROM ({NUMBERS} SELECT x FROM n)")
+    async with engine.connect() as connection:
+        found = await connection.stream(
+            query, {"last": 1_000}, execution_options={"yield_per": 300}
+        )
+        parts = [[row.x for row in part] async for part in found.partitions(300)]
+    assert [len(part) for part in parts] == [300, 300, 300, 100]
+    assert [x for part in parts for x in part] == list(range(1, 1_001))
+    assert handovers.count("fetchmany") >= 2
+
+
+async def test_a_reader_who_stops_early_leaves_the_connection_usable(engine: AsyncEngine) -> None:
+    query = text(f"SELECT x FROM ({NUMBERS} SELECT x FROM n)")
+    async with engine.connect() as connection:
+        async with connection.stream(
+            query, {"last": 10 * AT_ONCE}, execution_options={"yield_per": 10}
+        ) as found:
+            async for row in found:
+                assert row.x == 1
+                break
+        assert await connection.scalar(text("SELECT 7")) == 7
+    async with engine.begin() as connection:
+        await connection.execute(text("INSERT INTO t (name) VALUES ('a')"))
+
+
+async def test_what_is_written_is_counted_numbered_and_returned(engine: AsyncEngine) -> None:
+    async with engine.begin() as connection:
+        insert = text("INSERT INTO t (name) VALUES (:name)")
+        await connection.execute(insert, [{"name": one} for one in "abc"])
+        one = await connection.execute(insert, {"name": "d"})
+        assert one.lastrowid == 4
+        changed = await connection.execute(text("UPDATE t SET name = name || '!' WHERE id > 2"))
+        assert changed.rowcount == 2
+        gone = await connection.execute(text("DELETE FROM t WHERE id > 2 RETURNING name"))
+        assert sorted(gone.scalars()) == ["c!", "d!"]
+
+
+async def test_an_error_is_sqlalchemys_and_undoes_the_transaction(engine: AsyncEngine) -> None:
+    with pytest.raises(IntegrityError, match="UNIQUE"):
+        async with engine.begin() as connection:
+            await connection.execute(text("INSERT INTO t (name) VALUES ('a')"))
+            await connection.execute(text("INSERT INTO t (name) VALUES ('a')"))
+    with pytest.raises(OperationalError, match="no such table"):
+        async with engine.connect() as connection:
+            await connection.execute(text("SELECT * FROM none"))
+    async with engine.connect() as connection:
+        assert await connection.scalar(text("SELECT count(*) FROM t")) == 0
+
+
+async def test_what_was_not_committed_is_gone_when_a_connection_goes_back(
+    engine: AsyncEngine,
+) -> None:
+    async with engine.connect() as connection:
+        await connection.execute(text("INSERT INTO t (name) VALUES ('a')"))
+    async with engine.connect() as connection:
+        assert await connection.scalar(text("SELECT count(*) FROM t")) == 0
