@@ -57,6 +57,7 @@ OTHERS: dict[str, Any] = {
     "ray.workerGroups[].nodeSelector": {"a": "b"},
     "ray.workerGroups[].tolerations": [{"key": "a", "operator": "Exists"}],
     "kueue.flavors[].nodeLabels": {"a": "b"},
+    "networkPolicy.dns.nodeLocalAddress": "169.254.20.10",
     "monitoring.labels": {"a": "b"},
     "monitoring.scrapeInterval": "15s",
 }

@@ -24,20 +24,20 @@
 {{- end }}
 {{- end }}
 
-{{/* Prometheus names the pod by its address, users by the Ingress. */}}
+{{/* Names beside that of the Service: kubelet and Prometheus ask by addresses. */}}
 {{- define "rkd.hosts" -}}
-{{- $hosts := list "$(POD_IP)" -}}
+{{- $hosts := list -}}
 {{- if .Values.ingress.enabled -}}{{- $hosts = append $hosts .Values.ingress.host -}}{{- end -}}
 {{ join "," (concat $hosts .Values.control.allowedHosts) }}
 {{- end }}
 
 {{- define "rkd.controlEnv" -}}
-- name: POD_IP
-  valueFrom: {fieldRef: {fieldPath: status.podIP}}
 - {name: RKD_HOST, value: 0.0.0.0}
 - {name: RKD_PORT, value: "8420"}
 - {name: RKD_PUBLIC_URL, value: {{ include "rkd.url" . | quote }}}
-- {name: RKD_ALLOWED_HOSTS, value: {{ include "rkd.hosts" . | quote }}}
+{{- with include "rkd.hosts" . }}
+- {name: RKD_ALLOWED_HOSTS, value: {{ . | quote }}}
+{{- end }}
 - {name: RKD_INTERPRETER, value: /opt/rkd/bin/python}
 {{ include "rkd.storageEnv" . }}
 {{- with include "rkd.databaseEnv" . }}
@@ -58,11 +58,9 @@
 {{- end }}
 {{- end }}
 
-{{/* The name of a host that the API always answers to: kubelet would send the pod's address. */}}
 {{- define "rkd.probe" -}}
 httpGet:
   path: {{ . }}
   port: http
-  httpHeaders: [{name: Host, value: localhost}]
 timeoutSeconds: 5
 {{- end }}
