@@ -26,10 +26,12 @@ OF_LAUNCHER_AND_STORE = {
     "RKD_LAUNCHER",
     "RKD_RAYJOB_TEMPLATE",
     "RKD_KUBERNETES_NAMESPACE",
+    "RKD_KUEUE_QUEUE",
     "RKD_ROLE_LABEL",
     "RKD_OBJECT_STORE",
 }
-"""Settings of the launcher for RayJobs and of the object store."""
+"""Settings of the launcher for RayJobs and of the object store: the chart's own."""
+LINKS_AND_CACHE = {"RKD_GRAFANA_URL", "RKD_OBJECT_CACHE_MIB", "RKD_RAY_DASHBOARD_URL"}
 OF_A_LOCAL_RAY = {name for name in Settings.model_fields if name.startswith("local_ray_")}
 
 
@@ -84,7 +86,7 @@ def test_what_config_may_set_is_what_the_chart_does_not(helm: Helm) -> None:
     }
     aliases = {"RKD_RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RKD_RAY_AUTH_TOKEN_PATH"}
     of_the_chart = (owned - overridable) | aliases | OF_LAUNCHER_AND_STORE
-    assert set(allowed["properties"]) == settable - of_the_chart
+    assert set(allowed["properties"]) == (settable | LINKS_AND_CACHE) - of_the_chart
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
