@@ -2,6 +2,9 @@
 # BASE is any Debian or Ubuntu; one without a Python gets that of its distribution.
 ARG BASE=python:3.11-slim-bookworm
 
+# Empty, unless the build context of this name brings wheels that no index has.
+FROM scratch AS wheels
+
 FROM ${BASE} AS base
 RUN if ! command -v python3 > /dev/null; then \
         apt-get update \
@@ -27,6 +30,7 @@ COPY scripts/ scripts/
 COPY locks/ locks/
 RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
     --mount=type=secret,id=ca,target=/run/secrets/ca \
+    --mount=type=bind,from=wheels,target=/wheels \
     python3 -m scripts.image_environment locks base control
 
 FROM dependencies AS project

@@ -2,6 +2,9 @@
 # BASE is any Debian or Ubuntu on x86_64; one without a Python gets that of its distribution.
 ARG BASE=python:3.11-slim-bookworm
 
+# Empty, unless the build context of this name brings wheels that no index has.
+FROM scratch AS wheels
+
 FROM ${BASE} AS base
 # KubeRay's probes of Ray are wget's.
 RUN apt-get update \
@@ -32,6 +35,7 @@ COPY scripts/ scripts/
 COPY locks/ locks/
 RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
     --mount=type=secret,id=ca,target=/run/secrets/ca \
+    --mount=type=bind,from=wheels,target=/wheels \
     python3 -m scripts.image_environment locks cpu
 
 FROM dependencies AS project

@@ -3,6 +3,9 @@
 # CUDA's libraries come from the lock, the driver from the node.
 ARG BASE=python:3.11-slim-bookworm
 
+# Empty, unless the build context of this name brings wheels that no index has.
+FROM scratch AS wheels
+
 FROM ${BASE} AS base
 # KubeRay's probes of Ray are wget's. Triton compiles with the C compiler and Python's headers while
 # jobs run.
@@ -32,6 +35,7 @@ COPY scripts/ scripts/
 COPY locks/ locks/
 RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
     --mount=type=secret,id=ca,target=/run/secrets/ca \
+    --mount=type=bind,from=wheels,target=/wheels \
     python3 -m scripts.image_environment locks cuda
 
 FROM dependencies AS project

@@ -1,8 +1,8 @@
 """The environment of an image, /opt/rkd, made in the image's build stages.
 
 ``python3 -m scripts.image_environment locks NAME...`` installs what these locks pin, and
-``python3 -m scripts.image_environment project`` this package, under a root of its own: a new version
-is a small layer over the same large one. Standard library alone, on the Python of the base image.
+``python3 -m scripts.image_environment project`` this package, under a root of its own: a new
+version is a small layer over the same large one. Standard library alone, on the Python of the base.
 """
 
 import os
@@ -20,6 +20,8 @@ PROJECT = Path("/project")
 """What becomes the layer of this package."""
 CERTIFICATES = Path("/run/secrets/ca")
 """Mounted where a proxy of the network signs with its own."""
+WHEELS = Path("/wheels")
+"""Mounted where packages come from a folder too."""
 
 
 def pins(*names: str) -> list[str]:
@@ -29,10 +31,14 @@ def pins(*names: str) -> list[str]:
     return [line for line in lines if line and not line.startswith("#")]
 
 
-def pip_environment(certificates: Path) -> dict[str, str]:
+def pip_environment(certificates: Path, wheels: Path) -> dict[str, str]:
     """What pip is told besides its configuration, which may be mounted at /etc/pip.conf."""
     told = {"PIP_NO_CACHE_DIR": "1", "PIP_ROOT_USER_ACTION": "ignore"}
-    return told | ({"PIP_CERT": str(certificates)} if certificates.is_file() else {})
+    if certificates.is_file():
+        told["PIP_CERT"] = str(certificates)
+    if list(wheels.glob("*.whl")):
+        told["PIP_FIND_LINKS"] = str(wheels)
+    return told
 
 
 def install_locks(*names: str) -> None:
@@ -76,12 +82,10 @@ def compile_all(folder: Path) -> None:
 def main() -> None:
     """Do one of the two parts."""
     part, *names = sys.argv[1:] or [""]
-    problem = setup.python_problem(
-        tuple(sys.version_info[:3]), platform.python_implementation()
-    )
+    problem = setup.python_problem(tuple(sys.version_info[:3]), platform.python_implementation())
     if problem:
         raise setup.SetupError(f"the base image cannot be used: {problem}")
-    os.environ.update(pip_environment(CERTIFICATES))
+    os.environ.update(pip_environment(CERTIFICATES, WHEELS))
     if part == "locks" and names:
         install_locks(*names)
     elif part == "project" and not names:
