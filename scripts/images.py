@@ -88,6 +88,8 @@ def find_engine(wanted: str = "") -> str:
         if not problem:
             return name
         problems.append(problem)
+    if wanted:
+        raise ImageError(f"ENGINE={wanted} cannot be used: {problems[0]}")
     raise ImageError(
         f"nothing here can build images: {'; '.join(problems)}. Install docker, podman or buildah "
         "(Debian, Ubuntu: apt install buildah)"
