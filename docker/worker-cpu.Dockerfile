@@ -6,10 +6,10 @@ ARG BASE=python:3.11-slim-bookworm
 FROM scratch AS wheels
 
 FROM ${BASE} AS base
-# KubeRay's probes of Ray are wget's.
+# vLLM's CPU build loads libnuma; KubeRay's probes of Ray may be wget's.
 RUN apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-        ca-certificates wget \
+        ca-certificates libnuma1 wget \
     && if ! command -v python3 > /dev/null; then \
         DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends python3; \
     fi \

@@ -7,7 +7,7 @@ ARG BASE=python:3.11-slim-bookworm
 FROM scratch AS wheels
 
 FROM ${BASE} AS base
-# KubeRay's probes of Ray are wget's. Triton compiles with the C compiler and Python's headers while
+# KubeRay's probes of Ray may be wget's. Triton compiles with the C compiler and Python's headers while
 # jobs run.
 RUN apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \

@@ -30,6 +30,7 @@ class Build:
     base: str
     tag: str
     prefix: str = ""
+    commit: str = field(default_factory=lambda: revision())
     secrets: dict[str, Path] = field(default_factory=dict)
     """Files that build stages see and no image keeps: ``pip``, a configuration, and ``ca``."""
     wheels: Path | None = None
@@ -42,7 +43,7 @@ class Build:
     def command(self, image: str) -> list[str]:
         """What builds an image. The format is Docker's: OCI's has no health check."""
         options = [] if self.engine == "docker" else ["--format", "docker", "--layers"]
-        arguments = {"BASE": self.base, "VERSION": version(), "REVISION": revision()}
+        arguments = {"BASE": self.base, "VERSION": version(), "REVISION": self.commit}
         for name, value in arguments.items():
             options += ["--build-arg", f"{name}={value}"]
         for name, path in self.secrets.items():
@@ -181,7 +182,9 @@ def main() -> None:
     secrets = {name: path for name, path in named.items() if path is not None}
     wheels = given_path("WHEELS", given.wheels)
     base = ready_base(engine, given.base or default_base(given.images[0]))
-    build = Build(engine, base, given.tag or version(), given.prefix, secrets, wheels)
+    build = Build(
+        engine, base, given.tag or version(), given.prefix, secrets=secrets, wheels=wheels
+    )
     for image in given.images:
         run(*build.command(image))
     print("built:", " ".join(build.name(image) for image in given.images))

@@ -127,13 +127,16 @@ def test_a_root_file_system_is_made_a_base(
 
 
 def test_a_build_hands_over_the_base_what_it_is_and_what_no_image_keeps() -> None:
-    given = {"pip": Path("/etc/pip.conf")}
-    build = images.Build("podman", "debian:12", "1.2", "host.example/team/", given, Path("/wheels"))
+    build = images.Build(
+        *("podman", "debian:12", "1.2", "host.example/team/", "abc123"),
+        secrets={"pip": Path("/etc/pip.conf")},
+        wheels=Path("/wheels"),
+    )
     assert build.command("worker-cuda") == [
         *["podman", "build", "--format", "docker", "--layers"],
         *["--build-arg", "BASE=debian:12"],
         *["--build-arg", f"VERSION={__version__}"],
-        *["--build-arg", f"REVISION={images.revision()}"],
+        *["--build-arg", "REVISION=abc123"],
         *["--secret", "id=pip,src=/etc/pip.conf"],
         *["--build-context", "wheels=/wheels"],
         *["--file", str(images.ROOT / "docker" / "worker-cuda.Dockerfile")],
