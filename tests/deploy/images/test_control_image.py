@@ -1,5 +1,6 @@
 """The control plane's image, really built, and run on a read-only root file system."""
 
+import asyncio
 import json
 import os
 import signal
@@ -169,9 +170,9 @@ def test_the_database_is_migrated(image: Container, data: Path) -> None:
     assert json.loads(again.stdout)["before"] == json.loads(first.stdout)["after"]
 
 
-async def test_postgresql_is_migrated_too(image: Container, data: Path) -> None:
+def test_postgresql_is_migrated_too(image: Container, data: Path) -> None:
     with postgres() as server:
-        await create(server, "rkd")
+        asyncio.run(create(server, "rkd"))
         url = f"{server}/rkd"
         done = image.run("rkd", "db", "upgrade", "--json", data=data, RKD_DATABASE_URL=url)
     assert json.loads(done.stdout)["before"] is None, done.stderr
