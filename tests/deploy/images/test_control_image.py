@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from rkd_online import __version__
+from scripts import trial_image
 from scripts.container import Container, first_process
 from scripts.images import ROOT, revision
 from tests.postgres import create, postgres
@@ -193,8 +194,7 @@ def test_no_file_of_the_environment_belongs_to_its_user(image: Container) -> Non
 
 
 def test_the_archive_is_small_and_its_last_layer_is_this_package(built: str, storage: Path) -> None:
-    archive = storage / "control.tar"
-    subprocess.run(["buildah", "push", "-q", built, f"oci-archive:{archive}"], check=True)
+    archive = trial_image.archive(built, storage)
     assert archive.stat().st_size <= LARGEST_MB * 1_000_000
     with tarfile.open(archive) as outer:
         names = layer_names(outer)
