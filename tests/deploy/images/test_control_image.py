@@ -17,7 +17,7 @@ import pytest
 
 from rkd_online import __version__
 from scripts import trial_image
-from scripts.container import Container, first_process
+from scripts.container import Container, first_process, unpacked
 from scripts.images import ROOT, revision
 from tests.postgres import create, postgres
 
@@ -186,6 +186,25 @@ def test_nothing_of_the_build_is_left(image: Container) -> None:
         left = (image.root / folder).rglob("*")
         assert [path.name for path in left if path.is_file() and path.name != "lock"] == [], folder
     assert os.listdir(image.root / "opt") == ["rkd"]
+
+
+def test_the_engine_is_sent_sources_and_locks_and_nothing_else(storage: Path) -> None:
+    file = storage / "context.Dockerfile"
+    file.write_text("FROM scratch\nCOPY . /\n")
+    build = ["buildah", "build", "-q", "--file", str(file), "--tag", "context", str(ROOT)]
+    subprocess.run(build, check=True, stdout=subprocess.DEVNULL)
+    with unpacked("localhost/context") as context:
+        sent = [path.relative_to(context.root) for path in context.root.rglob("*")]
+    assert {str(path) for path in sent if len(path.parts) == 1} == {
+        *("LICENSE", "README.md", "docker", "locks", "pyproject.toml", "rkd_online", "scripts")
+    }
+    for folder, held in {
+        "docker": {"login.sh"},
+        "scripts": {"image_environment.py", "setup.py"},
+        "locks": {path.name for path in ROOT.glob("locks/*.txt")},
+    }.items():
+        assert {path.name for path in sent if path.parent == Path(folder)} == held
+    assert [path for path in sent if path.name in ("__pycache__", ".env", "admin-key")] == []
 
 
 def test_no_file_of_the_environment_belongs_to_its_user(image: Container) -> None:
