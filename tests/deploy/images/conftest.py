@@ -9,12 +9,13 @@ import pytest
 
 from scripts import trial_image
 from scripts.container import USER, Container, unpacked
-from tests.programs import program
+from tests.programs import needs_root, program
 
 
 @pytest.fixture(scope="session")
 def storage() -> Iterator[Path]:
     """The folder of buildah's storage."""
+    needs_root()
     for needed in ("buildah", "mmdebstrap"):
         program(needed)
     with trial_image.storage() as folder:
