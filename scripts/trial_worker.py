@@ -54,7 +54,7 @@ def _submit(key: str) -> int:
     begun = time.monotonic()
     job = client.submit(SPEC).id
     for event in client.stream(job):
-        print(f"{time.monotonic() - begun:5.0f} s  {event.type}", flush=True)
+        print(f"{time.monotonic() - begun:5.0f} s  {event.type} {event.data}", flush=True)
     status = client.get(job).status
     print(f"the job is {status}")
     return int(status != "succeeded")

@@ -89,13 +89,18 @@ def test_the_image_says_who_it_runs_as_and_what_it_is(image: Container) -> None:
         "RKD_DATA_DIR": "/var/lib/rkd",
         "RKD_INTERPRETER": "/opt/rkd/bin/python",
     }
-    labels = {name: text for name, text in config["Labels"].items() if "opencontainers" in name}
-    assert {name.rpartition(".")[2]: text for name, text in labels.items()} == {
+    prefix = "org.opencontainers.image."
+    labels = {
+        name.removeprefix(prefix): text.removesuffix("-dirty")
+        for name, text in config["Labels"].items()
+        if name.startswith(prefix)
+    }
+    assert labels == {
         "title": "rkd-online-control",
         "description": "Control plane of rkd_online: REST API, jobs, records",
         "licenses": "Apache-2.0",
         "version": __version__,
-        "revision": revision(),
+        "revision": revision().removesuffix("-dirty"),
     }
 
 
