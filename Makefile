@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup tools demo test check bench bench-methods clean
+.PHONY: help setup tools demo test check images bench bench-methods clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -25,6 +25,10 @@ check: setup ## lint, formatting, strict types, import rule, dead code
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/vulture
+
+images: ## build the container images, with docker, podman or buildah (docs/images.md has the variables)
+	@$(PYTHON) scripts/images.py --engine "$(ENGINE)" --base "$(BASE)" --tag "$(TAG)" \
+		--prefix "$(PREFIX)" --pip-conf "$(PIP_CONF)" --ca "$(CA)" --wheels "$(WHEELS)" $(IMAGES)
 
 bench: setup ## measure speed and what training gains (see benchmarks/)
 	$(BIN)/python -m benchmarks

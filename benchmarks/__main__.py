@@ -16,6 +16,7 @@ BENCHMARKS: Final[dict[str, tuple[str, ...]]] = {
     "evaluation": ("benchmarks.evaluation",),
     "fresh-clone": ("benchmarks.fresh_clone",),
     "head-memory": ("benchmarks.head_memory",),
+    "image": ("benchmarks.image",),
     "learner": ("benchmarks.learner",),
     "loop-cost": ("benchmarks.loop_cost",),
     "quickstart": ("benchmarks.quickstart",),

@@ -116,9 +116,9 @@ def run(*command: str) -> None:
         raise SetupError(f"this failed, see above: {' '.join(command)}")
 
 
-def pip(*arguments: str) -> list[str]:
+def pip(folder: Path, *arguments: str) -> list[str]:
     """Return the command for the environment's pip, which reads the user's own configuration."""
-    return [f"{VENV}/bin/python", "-m", "pip", "--disable-pip-version-check", *arguments]
+    return [f"{folder}/bin/python", "-m", "pip", "--disable-pip-version-check", *arguments]
 
 
 def make_venv() -> None:
@@ -129,11 +129,11 @@ def make_venv() -> None:
         venv.create(VENV, clear=True, with_pip=True)
 
 
-def install_torch(pin: str) -> str:
+def install_torch(folder: Path, pin: str) -> str:
     """Install torch's CPU build and return where it came from."""
-    if list(VENV.glob(f"lib/python*/site-packages/{pin.replace('==', '-')}.dist-info")):
+    if list(folder.glob(f"lib/python*/site-packages/{pin.replace('==', '-')}.dist-info")):
         return "an earlier setup"
-    install = pip("install", "--no-deps", "--no-compile", "--progress-bar", "off", pin)
+    install = pip(folder, "install", "--no-deps", "--no-compile", "--progress-bar", "off", pin)
     tried = subprocess.run(install, cwd=ROOT, check=False, stderr=subprocess.PIPE, text=True)
     if tried.returncode == 0:
         return "where pip is configured to look"
@@ -155,19 +155,19 @@ def install_locks(pins: list[str]) -> str:
     """
     requirements = VENV / "setup-requirements.txt"
     requirements.write_text("\n".join(pins) + "\n")
-    run(*pip("install", "-q", "--no-deps", *[pin for pin in pins if pin.startswith("uv==")]))
+    run(*pip(VENV, "install", "-q", "--no-deps", *[pin for pin in pins if pin.startswith("uv==")]))
     uv = [f"{VENV}/bin/uv", "--quiet", "--system-certs", "--no-config", "pip", "install"]
     into = ["--python", f"{VENV}/bin/python", "--no-deps", "-r", str(requirements)]
     if subprocess.run([*uv, *into], cwd=ROOT, check=False).returncode == 0:
         return "uv"
     print("      uv could not (see above): pip does it, which takes a minute or two", flush=True)
-    run(*pip("install", "-q", "--no-deps", "--no-compile", "-r", str(requirements)))
+    run(*pip(VENV, "install", "-q", "--no-deps", "--no-compile", "-r", str(requirements)))
     return "pip"
 
 
 def install_project() -> None:
     """Install this tree editable, with the setuptools of the lock: nothing is downloaded."""
-    run(*pip("install", "-q", "--no-deps", "--no-build-isolation", "-e", str(ROOT)))
+    run(*pip(VENV, "install", "-q", "--no-deps", "--no-build-isolation", "-e", str(ROOT)))
 
 
 def compile_packages() -> None:
@@ -198,7 +198,7 @@ def main() -> None:
     make_venv()
     torch, pins = split_lock(LOCKS[0])
     say(f"installing {torch}")
-    say(f"{torch} came from {install_torch(torch)}")
+    say(f"{torch} came from {install_torch(VENV, torch)}")
     pins += [pin for lock in LOCKS[1:] for pin in lock.read_text().splitlines() if "==" in pin]
     say(f"installing {len(pins)} packages from {' and '.join(lock.name for lock in LOCKS)}")
     say(f"{install_locks(pins)} installed them")

@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
@@ -40,7 +41,7 @@ def serve(
     is up.
     """
     refuse_open(settings)
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    ready_folder(settings.data_dir)
     with (
         log_to_stderr(settings),
         _ended_by_signal(),
@@ -59,6 +60,20 @@ def serve(
                     log.info("ending the local Ray")
         else:
             _run(settings, listener, announce)
+
+
+def ready_folder(folder: Path) -> None:
+    """Make the data folder; raises ServiceError where nothing can be written there."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        problem = "" if os.access(folder, os.W_OK | os.X_OK) else "read-only, or not this user's"
+    except OSError as error:
+        problem = str(error)
+    if problem:
+        raise ServiceError(
+            f"the data folder {folder} cannot be used ({problem}): name another with --data-dir "
+            "or RKD_DATA_DIR; in a container, mount a volume there"
+        )
 
 
 def refuse_open(settings: Settings) -> None:

@@ -10,6 +10,8 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parent.parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
+# Of the control plane's image. One that comes to pyproject.toml has to come to locks/control.txt.
+CONTROL = [extra for extra in ("postgres", "kubernetes", "s3") if extra in EXTRAS]
 
 
 def pins(*names: str) -> dict[str, str]:
@@ -33,6 +35,7 @@ def test_the_base_lock_is_a_part_of_both_others() -> None:
     ("locks", "extras"),
     [
         (["base"], []),
+        (["base", "control"], CONTROL),
         (["cpu", "dev"], ["run", "cpu", "postgres", "dev"]),
         (["cuda"], ["run", "cuda", "postgres"]),
     ],
@@ -47,6 +50,15 @@ def test_a_lock_holds_what_its_extras_ask_for(locks: list[str], extras: list[str
         if not requirement.specifier.contains(locked.get(canonicalize_name(requirement.name), "0"))
     ]
     assert unmet == []
+
+
+@pytest.mark.parametrize("other", ["cpu", "cuda"])
+def test_the_lock_of_the_control_planes_image_agrees_with_those_of_workers(other: str) -> None:
+    shared = pins("control").keys() & pins(other).keys()
+    assert {name: pins("control")[name] for name in shared} == {
+        name: pins(other)[name] for name in shared
+    }
+    assert shared
 
 
 def test_the_cpu_lock_leaves_out_what_breaks_on_the_cpu_build_of_torch() -> None:

@@ -85,7 +85,7 @@ def test_torch_is_taken_from_where_pip_looks(
     commands: list[list[str]], answer: Callable[[Pip], None]
 ) -> None:
     answer(lambda command: (0, ""))
-    assert setup.install_torch(TORCH) == "where pip is configured to look"
+    assert setup.install_torch(setup.VENV, TORCH) == "where pip is configured to look"
     assert len(commands) == 1
     assert "--index-url" not in commands[0]
 
@@ -94,7 +94,7 @@ def test_torch_is_else_taken_from_its_own_index(
     commands: list[list[str]], answer: Callable[[Pip], None]
 ) -> None:
     answer(lambda command: (0, "") if "--index-url" in command else (1, NOT_FOUND))
-    assert setup.install_torch(TORCH) == "https://download.pytorch.org/whl/cpu"
+    assert setup.install_torch(setup.VENV, TORCH) == "https://download.pytorch.org/whl/cpu"
     assert len(commands) == 2
     assert commands[1][-2:] == ["--index-url", "https://download.pytorch.org/whl/cpu"]
     assert TORCH in commands[1]
@@ -105,7 +105,7 @@ def test_where_torch_is_nowhere_both_attempts_are_shown(
 ) -> None:
     answer(lambda command: (1, NOT_FOUND))
     with pytest.raises(setup.SetupError, match=r"--index-url https://(?s:.*)No matching") as caught:
-        setup.install_torch(TORCH)
+        setup.install_torch(setup.VENV, TORCH)
     assert str(caught.value).startswith("this failed, see above: ")
     assert len(commands) == 2
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from scripts import tools
-from tests.programs import program
+from tests.programs import needs_root, program
 
 
 def test_the_list_names_a_package_a_line() -> None:
@@ -57,3 +57,17 @@ def test_a_missing_program_skips_its_test_and_fails_it_in_ci(
     monkeypatch.setenv("CI", "true")
     with pytest.raises(pytest.fail.Exception, match="`make tools` installs it"):
         program("no-such-program")
+
+
+def test_a_user_without_root_skips_what_needs_it_and_fails_it_in_ci(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    needs_root()
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.delenv("CI", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="needs root"):
+        needs_root()
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.fail.Exception, match="needs root"):
+        needs_root()

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from rkd_online.errors import ClusterError, ServiceError
 from rkd_online.service.app import create_app
 from rkd_online.service.local_ray import LocalRay
-from rkd_online.service.server import serve
+from rkd_online.service.server import ready_folder, serve
 from rkd_online.service.settings import Settings
 from rkd_online.service.variables import misspelt
 
@@ -96,6 +96,16 @@ def test_a_host_that_other_machines_reach_is_refused_without_keys(
 ) -> None:
     with pytest.raises(ServiceError, match=f"host '{host}' can be reached from other machines"):
         serve(settings.model_copy(update={"host": host, "auth": "off"}), local_ray=False)
+
+
+def test_a_data_folder_that_cannot_be_is_named_with_what_to_change(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    folder = tmp_path / "file" / "data"
+    refused = rf"data folder {folder} cannot be used \(.*Not a directory.*RKD_DATA_DIR"
+    with pytest.raises(ServiceError, match=refused):
+        ready_folder(folder)
+    ready_folder(tmp_path / "data")
+    assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
 
 
 def test_a_port_in_use_is_named_before_anything_is_started(settings: Settings) -> None:
