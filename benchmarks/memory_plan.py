@@ -65,7 +65,7 @@ def cases() -> tuple[Case, ...]:
     """The bundled pair, and random weights that are large beside all else that a process holds."""
     large = str(random_model("100M"))
     long = {"prompts": 4, "prompt": 256, "new": 128}
-    budget = {"micro_batch_tokens": 2048}
+    budget = {"micro_batch_tokens": 2560}
     again = budget | {"activation_checkpointing": True}
     return (
         Case(

@@ -26,11 +26,9 @@ def layer_bytes(shape: Shape, narrow: int, keys: float = 1.0) -> float:
 
 def kept_bytes(shape: Shape, narrow: int, *, again: bool, keys: float = 1.0) -> float:
     """The same of all layers. Where they are computed ``again`` backward each keeps its input
-    alone, and one of them has all of it at a time."""
-    whole = layer_bytes(shape, narrow, keys)
-    if again:
-        return shape.layers * shape.width * FLOAT32 + whole
-    return shape.layers * whole
+    alone."""
+    each = shape.width * FLOAT32 if again else layer_bytes(shape, narrow, keys)
+    return shape.layers * each
 
 
 def passing_bytes(shape: Shape, narrow: int) -> float:

@@ -8,7 +8,7 @@ from rkd_online.spec.algorithm import reference_of
 from rkd_online.spec.job import JobSpec
 from rkd_online.spec.model_files import BYTES
 from rkd_online.spec.resources import VllmScorer
-from rkd_online.spec.sizing.engine import EngineCase, engine_moments
+from rkd_online.spec.sizing.engine import EngineCase, engine_moments, kv_bytes_per_token
 from rkd_online.spec.sizing.learner import LearnerCase, learner_moments, micro_batch
 from rkd_online.spec.sizing.parts import MIB, Actor, moment
 from rkd_online.spec.sizing.scorer import scorer_moments
@@ -108,6 +108,19 @@ class Layout:
                 one.gpus,
                 engine_moments(case),
             )
+
+    def caches(self) -> Iterator[tuple[str, int, float]]:
+        """Every engine's model with the bytes of its cache, and those of one longest sequence."""
+        one, precision = self.spec.resources.generator, self.spec.precision
+        size, longest = one.kv_cache_mib * MIB, self.work.longest
+        for name, model in self.models.items():
+            each = kv_bytes_per_token(model.shape, BYTES[precision.generator], one.tensor_parallel)
+            yield f"the {name}", size, each * longest
+        for field, teacher in self.spec.teachers.items():
+            if isinstance(teacher.scorer, VllmScorer):
+                gpus, narrow = teacher.scorer.tensor_parallel, BYTES[precision.scorer]
+                each = kv_bytes_per_token(self.models[field].shape, narrow, gpus)
+                yield f"the scorer of {field}", size, each * longest
 
     def _engine(
         self, shape: Shape, gpus: int, narrow: int, *, scores: bool = False, swaps: bool = False

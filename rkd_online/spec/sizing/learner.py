@@ -4,7 +4,7 @@ micro-batch keeps."""
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rkd_online.spec.sizing.activations import kept_bytes, passing_bytes
+from rkd_online.spec.sizing.activations import kept_bytes, layer_bytes, passing_bytes
 from rkd_online.spec.sizing.head import chunk_bytes, gradient_bytes, kept_chances, row_bytes
 from rkd_online.spec.sizing.parts import Moment, count_words, moment
 from rkd_online.spec.sizing.shape import FLOAT32, Shape
@@ -60,31 +60,56 @@ def learner_moments(case: LearnerCase) -> tuple[Moment, ...]:
     load = [("weights", whole, f"4 bytes x {count_words(shape.parameters)}, whole on each rank")]
     before = [("policy", mine, "its part of the policy")] if case.reference else []
     sent = FLOAT32 * shape.embedding if ranks > 1 else 0
+    held = [*state, *kept, *_held(case)]
+    gathered = [("gathered", _gathered(case), "layers, embedding and head whole, in turn")]
     return (
         moment("load", [*before, *load]),
-        moment("step", [*state, *kept, *_step(case)]),
+        moment("update, at the head", [*held, *gathered, *_head(case)]),
+        moment("update, in a layer", [*held, *gathered, *_layer(case)]),
         moment("publish", [*state, *kept, ("gathered", sent, "the largest tensor, whole")]),
     )
 
 
-def _step(case: LearnerCase) -> Iterator[tuple[str, float, str]]:
+def _held(case: LearnerCase) -> Iterator[tuple[str, float, str]]:
+    """From the forward pass to the backward pass."""
     shape, tokens, narrow = case.shape, case.tokens, case.narrow
     kept = kept_bytes(shape, narrow, again=case.again, keys=case.keys)
     how = "layers computed again backward" if case.again else f"{shape.layers} layers"
     yield "activations", tokens * kept, f"{tokens:,} tokens x {kept / 1024:,.0f} KiB, {how}"
-    if narrow != FLOAT32:
-        held = shape.matrices if not case.again else 2 * shape.matrices / shape.layers
-        yield "copies", narrow * held, f"{narrow} bytes x {count_words(held)} of the matrices"
-    passing = tokens * passing_bytes(shape, narrow)
-    yield "passing", passing, "what comes and goes in a layer"
-    head = chunk_bytes(shape, tokens) + kept_chances(shape, tokens, narrow)
-    yield "head chunks", head, "logits and probabilities, in chunks"
-    yield "head rows", row_bytes(shape, tokens), "hidden states and their gradient"
+    if not case.again:
+        yield _copies(case)
     yield "head gradient", gradient_bytes(shape, narrow), "before it joins the others"
-    if case.ranks > 1:
-        ends = shape.embedding * (1 if shape.tied else 2)
-        gathered = GATHERED * shape.layer + 2 * ends
-        yield "gathered", FLOAT32 * gathered, "layers, embedding and head whole, in turn"
+
+
+def _head(case: LearnerCase) -> Iterator[tuple[str, float, str]]:
+    shape, tokens = case.shape, case.tokens
+    chunks = chunk_bytes(shape, tokens) + kept_chances(shape, tokens, case.narrow)
+    yield "head chunks", chunks, "logits and probabilities, in chunks"
+    yield "head rows", row_bytes(shape, tokens), "hidden states and their gradient"
+
+
+def _layer(case: LearnerCase) -> Iterator[tuple[str, float, str]]:
+    passing = case.tokens * passing_bytes(case.shape, case.narrow)
+    yield "passing", passing, "what comes and goes in a layer"
+    if case.again:
+        whole = case.tokens * layer_bytes(case.shape, case.narrow, case.keys)
+        yield "one layer", whole, "computed again"
+        # A forward pass keeps the copies until it ends, whatever is computed again later.
+        yield _copies(case)
+
+
+def _copies(case: LearnerCase) -> tuple[str, float, str]:
+    """A product in a lower precision has a copy of its matrix."""
+    size = 0 if case.narrow == FLOAT32 else case.narrow * case.shape.matrices
+    count = count_words(case.shape.matrices)
+    return "copies", size, f"{case.narrow} bytes x {count} of the layers' matrices"
+
+
+def _gathered(case: LearnerCase) -> float:
+    if case.ranks == 1:
+        return 0
+    ends = case.shape.embedding * (1 if case.shape.tied else 2)
+    return FLOAT32 * (GATHERED * case.shape.layer + 2 * ends)
 
 
 def _shared(ranks: int) -> str:
