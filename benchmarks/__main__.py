@@ -18,6 +18,7 @@ BENCHMARKS: Final[dict[str, tuple[str, ...]]] = {
     "head-memory": ("benchmarks.head_memory",),
     "learner": ("benchmarks.learner",),
     "loop-cost": ("benchmarks.loop_cost",),
+    "plan": ("benchmarks.memory_plan",),
     "quickstart": ("benchmarks.quickstart",),
     "service": ("benchmarks.service.measure",),
     "start-up": ("benchmarks.start_up",),

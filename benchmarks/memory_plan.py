@@ -1,7 +1,7 @@
 """Memory as ``rkd plan`` predicts it beside what a process of each role takes.
 
-Each role has a process of its own, which is given a step of the longest sequences. What it has after
-its imports is subtracted from the most that it holds then.
+Each role has a process of its own, which is given a step of the longest sequences. What it has
+after its imports is subtracted from the most that it holds then.
 """
 
 import json
@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from benchmarks.models import folder, prompt_files, random_model
@@ -64,7 +65,7 @@ class Case:
 def cases() -> tuple[Case, ...]:
     """The bundled pair, and random weights that are large beside all else that a process holds."""
     large = str(random_model("100M"))
-    long = {"prompts": 4, "prompt": 256, "new": 128}
+    long = partial(Case, policy=large, teacher=large, prompts=4, prompt=256, new=128)
     budget = {"micro_batch_tokens": 2560}
     again = budget | {"activation_checkpointing": True}
     return (
@@ -77,9 +78,9 @@ def cases() -> tuple[Case, ...]:
             new=64,
             optimizer={"micro_batch_tokens": 16_384},
         ),
-        Case("100M", large, large, **long, optimizer=budget),
-        Case("100M, layers computed again", large, large, **long, optimizer=again),
-        Case("100M, bfloat16", large, large, **long, optimizer=budget, precision="bfloat16"),
+        long("100M", optimizer=budget),
+        long("100M, layers computed again", optimizer=again),
+        long("100M, bfloat16", optimizer=budget, precision="bfloat16"),
     )
 
 
@@ -93,19 +94,23 @@ def measure() -> Result:
             rows += [
                 Figure(what=f"{what}, predicted", value=actor.peak.bytes / MIB, unit="MiB"),
                 Figure(what=f"{what}, measured", value=found / MIB, unit="MiB"),
-                Figure(what=f"{what}, measured over predicted", value=found / actor.peak.bytes, unit=""),
+                Figure(
+                    what=f"{what}, measured over predicted", value=found / actor.peak.bytes, unit=""
+                ),
             ]
     title = "Memory of each role, as `rkd plan` predicts it and as it is, on a CPU"
     return result("plan", title, rows)
 
 
 def _measured_actors(case: Case) -> Iterator[Actor]:
+    """What one case has that another has too is measured once."""
     spec = case.spec()
+    left_out = {"scorer", "generator"} if spec.optimizer.activation_checkpointing else set()
+    if spec.precision.learner == "bfloat16":
+        left_out.add("generator")
     for actor in Layout(spec, sized_models(spec, {})).actors():
-        again = spec.optimizer.activation_checkpointing
-        if actor.role in ROLES and actor.count and (actor.role == "learner" or not again):
-            if actor.role != "generator" or case.precision == "float32":
-                yield actor
+        if actor.role in ROLES and actor.role not in left_out and actor.count:
+            yield actor
 
 
 def _peak(case: Case, role: str) -> int:

@@ -104,7 +104,9 @@ def _generator(spec: JobSpec) -> int:
 
     async def sample() -> None:
         generator = PolicyGenerator(settings, _tokens(8))
-        async for _ in generator.sample([_request(spec, group) for group in range(rollout.prompts_per_step)]):
+        async for _ in generator.sample(
+            [_request(spec, group) for group in range(rollout.prompts_per_step)]
+        ):
             pass
         await generator.close()
 
@@ -131,7 +133,10 @@ def _rows(spec: JobSpec) -> tuple[TrainingRow, ...]:
     rows = []
     for group in range(rollout.prompts_per_step):
         prompt = _tokens(rollout.max_prompt_tokens)
-        rows += [_row(group, index, prompt, rollout.max_new_tokens) for index in range(rollout.group_size)]
+        rows += [
+            _row(group, index, prompt, rollout.max_new_tokens)
+            for index in range(rollout.group_size)
+        ]
     return tuple(rows)
 
 

@@ -66,7 +66,11 @@ def _memory(plan: "Plan") -> Iterator[Row]:
             yield f"- {part.name}", gib(part.bytes), part.words
         for moment in actor.moments:
             if moment is not peak:
-                yield Text("- else", "dim"), Text(gib(moment.bytes), "dim"), Text(moment.name, "dim")
+                yield (
+                    Text("- else", "dim"),
+                    Text(gib(moment.bytes), "dim"),
+                    Text(moment.name, "dim"),
+                )
 
 
 def _room(plan: "Plan", actor: "ActorSize") -> float:
@@ -87,8 +91,9 @@ def _short(model: str) -> str:
 
 
 def _step(*loads: "Load") -> Iterator[Row]:
-    yield "tokens of prompt + completion", *(
-        f"{one.prompt_tokens:,.0f} + {one.new_tokens:,.0f}" for one in loads
+    yield (
+        "tokens of prompt + completion",
+        *(f"{one.prompt_tokens:,.0f} + {one.new_tokens:,.0f}" for one in loads),
     )
     yield "sampled tokens", *(f"{one.sampled_tokens_per_step:,.0f}" for one in loads)
     yield "tokens of learner and teacher", *(f"{one.packed_tokens_per_step:,.0f}" for one in loads)

@@ -69,8 +69,8 @@ def full_sequences(case: EngineCase) -> float:
 def _cache_words(case: EngineCase) -> str:
     each = kv_bytes_per_token(case.shape, case.narrow, case.gpus)
     return (
-        f"{case.kv_bytes // each:,} tokens of {each:,} bytes: {full_sequences(case):,.1f} sequences "
-        f"of {case.work.longest:,.0f}"
+        f"{case.kv_bytes // each:,} tokens of {each:,} bytes: {full_sequences(case):,.1f} "
+        f"sequences of {case.work.longest:,.0f}"
     )
 
 
@@ -80,7 +80,7 @@ def _passing(case: EngineCase) -> list[tuple[str, float, str]]:
     inner = one.inner if isinstance(one, Dense) else one.used * one.inner
     values = 2 * shape.width + (shape.queries + 2 * shape.keys + 3 * inner) / case.gpus
     rows = min(case.sequences, case.work.sequences) + URGENT_SEQUENCES
-    logits = LOGITS * FLOAT32 * rows * shape.vocabulary
+    logits: float = LOGITS * FLOAT32 * rows * shape.vocabulary
     if case.scores:
         logits = case.work.longest * shape.vocabulary * (case.narrow + FLOAT32)
     what = "of one sequence" if case.scores else f"of {rows} sequences"

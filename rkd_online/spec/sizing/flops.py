@@ -25,9 +25,7 @@ def scoring(shape: Shape, work: Work, *, shared: bool) -> float:
     return 2.0 * (shape.active + shape.embedding) * tokens + _pairs(shape, pairs)
 
 
-def update(
-    shape: Shape, work: Work, *, epochs: int, forwards: int, again: bool
-) -> float:
+def update(shape: Shape, work: Work, *, epochs: int, forwards: int, again: bool) -> float:
     """Forward and backward passes of every epoch, and ``forwards`` more without gradient. Layers
     that are computed ``again``, and the head always, take a second forward pass."""
     body = 2.0 * shape.active * work.packed_tokens + _attention(shape, work)

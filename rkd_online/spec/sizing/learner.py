@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rkd_online.spec.sizing.activations import kept_bytes, layer_bytes, passing_bytes
 from rkd_online.spec.sizing.head import chunk_bytes, gradient_bytes, kept_chances, row_bytes
-from rkd_online.spec.sizing.parts import Moment, count_words, moment
+from rkd_online.spec.sizing.parts import Entry, Moment, count_words, moment
 from rkd_online.spec.sizing.shape import FLOAT32, Shape
 from rkd_online.spec.sizing.work import Work
 
@@ -51,54 +51,67 @@ def learner_moments(case: LearnerCase) -> tuple[Moment, ...]:
     shape, ranks = case.shape, case.ranks
     whole = FLOAT32 * shape.parameters
     mine = whole / ranks
-    state = [
+    state: list[Entry] = [
         ("weights", mine, f"4 bytes x {count_words(shape.parameters)}{_shared(ranks)}"),
         ("moments", MOMENTS * mine, "AdamW's two, 4 bytes each"),
         ("gradient", mine, "4 bytes"),
     ]
-    kept = [("reference", mine, "4 bytes, frozen")] if case.reference else []
+    kept: list[Entry] = [("reference", mine, "4 bytes, frozen")] if case.reference else []
     load = [("weights", whole, f"4 bytes x {count_words(shape.parameters)}, whole on each rank")]
     before = [("policy", mine, "its part of the policy")] if case.reference else []
     sent = FLOAT32 * shape.embedding if ranks > 1 else 0
     held = [*state, *kept, *_held(case)]
-    gathered = [("gathered", _gathered(case), "layers, embedding and head whole, in turn")]
+    again = [_one_layer(case)] if case.again else []
     return (
         moment("load", [*before, *load]),
-        moment("update, at the head", [*held, *gathered, *_head(case)]),
-        moment("update, in a layer", [*held, *gathered, *_layer(case)]),
+        # Copies are kept until the forward pass ends, whatever is computed again later.
+        moment("update, forward", [*held, _copies(case), _passing(case)]),
+        moment("update, at the head", [*held, *_kept_copies(case), *_head(case)]),
+        moment(
+            "update, backward",
+            [*held, *_kept_copies(case), _head_gradient(case), _passing(case), *again],
+        ),
         moment("publish", [*state, *kept, ("gathered", sent, "the largest tensor, whole")]),
     )
 
 
-def _held(case: LearnerCase) -> Iterator[tuple[str, float, str]]:
+def _held(case: LearnerCase) -> Iterator[Entry]:
     """From the forward pass to the backward pass."""
-    shape, tokens, narrow = case.shape, case.tokens, case.narrow
-    kept = kept_bytes(shape, narrow, again=case.again, keys=case.keys)
+    shape, tokens = case.shape, case.tokens
+    kept = kept_bytes(shape, case.narrow, again=case.again, keys=case.keys)
     how = "layers computed again backward" if case.again else f"{shape.layers} layers"
     yield "activations", tokens * kept, f"{tokens:,} tokens x {kept / 1024:,.0f} KiB, {how}"
-    if not case.again:
-        yield _copies(case)
-    yield "head gradient", gradient_bytes(shape, narrow), "before it joins the others"
+    yield "gathered", _gathered(case), "layers, embedding and head whole, in turn"
 
 
-def _head(case: LearnerCase) -> Iterator[tuple[str, float, str]]:
+def _head(case: LearnerCase) -> Iterator[Entry]:
     shape, tokens = case.shape, case.tokens
     chunks = chunk_bytes(shape, tokens) + kept_chances(shape, tokens, case.narrow)
     yield "head chunks", chunks, "logits and probabilities, in chunks"
     yield "head rows", row_bytes(shape, tokens), "hidden states and their gradient"
+    yield _head_gradient(case)
 
 
-def _layer(case: LearnerCase) -> Iterator[tuple[str, float, str]]:
-    passing = case.tokens * passing_bytes(case.shape, case.narrow)
-    yield "passing", passing, "what comes and goes in a layer"
-    if case.again:
-        whole = case.tokens * layer_bytes(case.shape, case.narrow, case.keys)
-        yield "one layer", whole, "computed again"
-        # A forward pass keeps the copies until it ends, whatever is computed again later.
-        yield _copies(case)
+def _head_gradient(case: LearnerCase) -> Entry:
+    size = gradient_bytes(case.shape, case.narrow)
+    return "head gradient", size, "before it joins the others"
 
 
-def _copies(case: LearnerCase) -> tuple[str, float, str]:
+def _passing(case: LearnerCase) -> Entry:
+    size = case.tokens * passing_bytes(case.shape, case.narrow)
+    return "passing", size, "what comes and goes in a layer"
+
+
+def _one_layer(case: LearnerCase) -> Entry:
+    size = case.tokens * layer_bytes(case.shape, case.narrow, case.keys)
+    return "one layer", size, "computed again"
+
+
+def _kept_copies(case: LearnerCase) -> list[Entry]:
+    return [] if case.again else [_copies(case)]
+
+
+def _copies(case: LearnerCase) -> Entry:
     """A product in a lower precision has a copy of its matrix."""
     size = 0 if case.narrow == FLOAT32 else case.narrow * case.shape.matrices
     count = count_words(case.shape.matrices)

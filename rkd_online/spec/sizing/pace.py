@@ -41,8 +41,8 @@ class Pace:
 
     @property
     def step(self) -> float:
-        """A group is scored while others are sampled. The update waits for them all, unless rollouts
-        may be of older weights."""
+        """A group is scored while others are sampled. The update waits for them all, unless
+        rollouts may be of older weights."""
         if self.together:
             return max(self.sampling, self.scoring, self.update)
         return max(self.sampling, self.scoring) + self.update
@@ -119,7 +119,11 @@ def sampling_seconds(
     shape, precision = layout.policy, layout.spec.precision.generator
     narrow = BYTES[precision]
     own = work.sequences / engines
-    at_once = min(own, layout.spec.resources.generator.max_sequences, _held(shape, work, narrow, split, kv_bytes))
+    at_once = min(
+        own,
+        layout.spec.resources.generator.max_sequences,
+        _held(shape, work, narrow, split, kv_bytes),
+    )
     passes = own * work.new / max(1.0, at_once)
     read = passes * narrow * weights_on(shape, split)
     context = work.prompt + work.new / 2

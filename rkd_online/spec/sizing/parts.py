@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
 Role: TypeAlias = Literal["generator", "scorer", "learner", "weights in transit"]
+Entry: TypeAlias = tuple[str, float, str]
+"""A part in the making: its name, its bytes, and how they come about."""
 GIB: Final = 1 << 30
 MIB: Final = 1 << 20
 
@@ -49,7 +51,7 @@ class Actor:
         return max(self.moments, key=lambda moment: moment.bytes)
 
 
-def moment(name: str, parts: Sequence[tuple[str, float, str]]) -> Moment:
+def moment(name: str, parts: Sequence[Entry]) -> Moment:
     """A moment of its parts that are not empty."""
     return Moment(name, tuple(Part(one, round(size), words) for one, size, words in parts if size))
 

@@ -41,8 +41,8 @@ AGAIN = "activation_checkpointing"
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What a plan is made for. ``gpus`` is how many there are, None for as many as the job takes;
-    ``usable`` the share of a GPU's memory that may be planned with, ``host`` the memory of a machine
-    for a job on a CPU. Mean lengths that are not given are half the longest."""
+    ``usable`` the share of a GPU's memory that may be planned with, ``host`` the memory of a
+    machine for a job on a CPU. Mean lengths that are not given are half the longest."""
 
     gpu: Gpu
     gpus: int | None = None
@@ -226,8 +226,8 @@ def _suggested(spec: JobSpec, found: Split, gpus: int, changes: Mapping[str, Any
 def _assumptions(layout: Layout, asked: Asked) -> Iterator[str]:
     if not layout.cpu or asked.gpus is not None:
         yield (
-            f"of a GPU's memory {asked.usable:.0%} may be used: the rest is for CUDA itself, graphs "
-            "and fragmentation"
+            f"of a GPU's memory {asked.usable:.0%} may be used: the rest is for CUDA itself, "
+            "graphs and fragmentation"
         )
         yield ASSUMED
         yield "no figure of a GPU was measured: a plan is arithmetic"

@@ -12,7 +12,7 @@ def head_problems(layout: Layout) -> Iterator[str]:
     """An engine is split by attention heads: each GPU has as many, and whole key and value heads or
     copies of one."""
     generator = layout.spec.resources.generator.tensor_parallel
-    for name, model in layout.models.items():
+    for name in layout.models:
         yield from _split(layout, "resources.generator.tensor_parallel", generator, name)
         teacher = layout.spec.teachers.get(name)
         if teacher is not None and isinstance(teacher.scorer, VllmScorer):
@@ -101,8 +101,8 @@ def count_problem(actors: Sequence[Actor], gpus: int) -> str | None:
         return None
     words = " + ".join(f"{size:g} ({actor.role})" for actor, size in taken)
     return (
-        f"resources: {words} = {total:g} GPUs, there are {gpus}: lower resources.*.count, .ranks or "
-        ".gpus"
+        f"resources: {words} = {total:g} GPUs, there are {gpus}: lower resources.*.count, .ranks "
+        "or .gpus"
     )
 
 
@@ -110,7 +110,9 @@ def host_problem(actors: Sequence[Actor], memory: int) -> str | None:
     """Why all actors of a machine do not fit its memory; None where they do. A teacher is measured
     in the place of the generators, so the larger of the two counts."""
     steady = sum(actor.count * actor.peak.bytes for actor in actors if actor.role != "generator")
-    engines = [max(1, actor.count) * actor.peak.bytes for actor in actors if actor.role == "generator"]
+    engines = [
+        max(1, actor.count) * actor.peak.bytes for actor in actors if actor.role == "generator"
+    ]
     total = steady + max(engines, default=0)
     if total <= memory:
         return None

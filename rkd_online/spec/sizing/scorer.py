@@ -22,7 +22,11 @@ def scorer_moments(shape: Shape, narrow: int, work: Work, candidates: int) -> tu
             [
                 ("weights", weights, f"4 bytes x {count_words(shape.parameters)}"),
                 ("copies", copies, f"{narrow} bytes x {count_words(shape.matrices)}"),
-                ("passing", tokens * layer_bytes(shape, narrow), f"a layer of {tokens:,.0f} tokens"),
+                (
+                    "passing",
+                    tokens * layer_bytes(shape, narrow),
+                    f"a layer of {tokens:,.0f} tokens",
+                ),
                 ("head chunks", chunk_bytes(shape, tokens), "logits and probabilities, in chunks"),
                 ("head rows", FLOAT32 * shape.width * tokens, "hidden states"),
                 ("candidates", wanted, f"{candidates} of each token"),

@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rkd_online.spec.job import JobSpec
-from rkd_online.spec.model_files import BYTES
 from rkd_online.spec.resources import VllmScorer
-from rkd_online.spec.sizing.engine import kv_bytes_per_token
 from rkd_online.spec.sizing.gpus import Gpu
 from rkd_online.spec.sizing.layout import Layout
 from rkd_online.spec.sizing.pace import (
@@ -113,7 +111,8 @@ def _scorers(
     teachers = layout.spec.teachers
     if not teachers:
         return [(1, 0, 0, 0.0)]
-    case = Layout(with_resources(layout.spec), layout.models)
+    empty = with_resources(layout.spec, generator={"kv_cache_mib": 0})
+    case = Layout(empty, layout.models)
     if any(actor.peak.bytes > room for actor in case.scorers()):
         return []
     # Scorers of all teachers have the same resources.
@@ -138,11 +137,19 @@ def _engines(layout: Layout, room: float) -> Iterator[tuple[int, int]]:
             with_resources(layout.spec, generator={"tensor_parallel": gpus, "kv_cache_mib": 0}),
             layout.models,
         )
-        free = room - max(actor.peak.bytes for actor in empty.generators())
+        # An engine that scores has a cache of the same size.
+        free = room - max(actor.peak.bytes for actor in _engines_of(empty))
         most = min(free, _wanted(layout, gpus))
         kv = int(most / MIB) // FULLEST * FULLEST
         if kv and kv * MIB >= _least(layout, gpus):
             yield gpus, kv
+
+
+def _engines_of(layout: Layout) -> Iterator[Actor]:
+    yield from layout.generators()
+    for actor in layout.scorers():
+        if layout.spec.teachers[actor.field].scorer.type == "vllm":
+            yield actor
 
 
 def _wanted(layout: Layout, gpus: int) -> float:
@@ -153,9 +160,8 @@ def _wanted(layout: Layout, gpus: int) -> float:
 
 def _least(layout: Layout, gpus: int) -> float:
     """One sequence of full length of every model that an engine ever holds."""
-    narrow = BYTES[layout.spec.precision.generator]
-    each = [kv_bytes_per_token(one.shape, narrow, gpus) for one in layout.models.values()]
-    return max(each) * layout.work.longest
+    case = with_resources(layout.spec, generator={"tensor_parallel": gpus})
+    return max(each for _, _, each in Layout(case, layout.models).caches())
 
 
 def actors_on(layout: Layout, split: Split) -> list[Actor]:
