@@ -128,7 +128,8 @@ def _qwen3_moe(decoder: Decoder) -> Shape:
     dense |= {layer for layer in range(layers) if (layer + 1) % step}
     experts = Experts(
         inner=decoder.moe_intermediate_size or 768,
-        count=decoder.num_experts or 128,
+        # transformers 5 writes the second name.
+        count=decoder.num_experts or decoder.num_local_experts or 128,
         used=decoder.num_experts_per_tok or 8,
         dense_layers=len(dense),
         dense_inner=decoder.intermediate_size,
