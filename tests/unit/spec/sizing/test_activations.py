@@ -5,7 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel, Qwen3Config, Qwen3ForCausalLM
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedModel,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
 
 from rkd_online.models import attention
 from rkd_online.models.forward import packed_statistics
@@ -94,7 +100,9 @@ def test_the_cache_of_a_token_is_as_large_as_vllm_says() -> None:
     from vllm.v1.kv_cache_interface import FullAttentionSpec
 
     for gpus, heads in ((1, 2), (2, 1), (4, 1)):
-        one = FullAttentionSpec(block_size=16, num_kv_heads=heads, head_size=16, dtype=torch.bfloat16)
+        one = FullAttentionSpec(
+            block_size=16, num_kv_heads=heads, head_size=16, dtype=torch.bfloat16
+        )
         shape = shape_of({"model_type": "qwen3", "num_hidden_layers": 5} | SHAPE, Path("c.json"))
         found = engine.kv_bytes_per_token(shape, 2, gpus)
         assert found * 16 == 5 * one.page_size_bytes

@@ -119,7 +119,9 @@ def test_a_token_meets_the_experts_that_it_is_sent_to() -> None:
 
 
 def test_an_unknown_architecture_is_refused_by_name() -> None:
-    with pytest.raises(ModelError, match=r"config.json: model_type 'mamba2' is not an architecture"):
+    with pytest.raises(
+        ModelError, match=r"config.json: model_type 'mamba2' is not an architecture"
+    ):
         shape_of(TINY | {"model_type": "mamba2"}, Path("config.json"))
 
 
