@@ -111,9 +111,9 @@ def plan(
 ) -> None:
     """Say what memory each role of a job takes, and what bounds a step.
 
-    It needs the models' config.json alone: of a folder, of the hub's cache, of those that come with
-    this package, or given by --config. A job that cannot fit is refused, with the arithmetic and
-    exit code 1.
+    It needs the models' config.json alone: of a folder, of the hub's cache,
+    of those that come with this package, or given by --config. A job that
+    cannot fit is refused, with the arithmetic and exit code 1.
     """
     from rkd_online.cli.documents import show_document
     from rkd_online.cli.plan_tables import show_plan_tables

@@ -67,7 +67,7 @@ def _memory(plan: "Plan") -> Iterator[Row]:
         for moment in actor.moments:
             if moment is not peak:
                 yield (
-                    Text("- else", "dim"),
+                    Text("- at another time", "dim"),
                     Text(gib(moment.bytes), "dim"),
                     Text(moment.name, "dim"),
                 )

@@ -1,5 +1,6 @@
 """Jobs of real size, and plans of them."""
 
+from copy import deepcopy
 from typing import Any
 
 from rkd_online.spec.load import parse_spec
@@ -11,7 +12,7 @@ from tests.unit.spec.job import job
 SMALL = "hf:Qwen/Qwen3-1.7B@70d244cc86ccca08cf5af4e1e306ecf908b1ad5e"
 LARGE = "hf:Qwen/Qwen3-8B@b968826d9c46dd6066d109eabc6255188de91218"
 BFLOAT16 = {"generator": "bfloat16", "scorer": "bfloat16", "learner": "bfloat16"}
-ONE_GPU = {
+ONE_GPU: dict[str, Any] = {
     "device": "cuda",
     "generator": {"gpus": 1, "kv_cache_mib": 16384},
     "scorer": {"gpus": 1},
@@ -27,7 +28,7 @@ def real(**changes: Any) -> dict[str, Any]:
         rollout__max_new_tokens=3072,
         optimizer__activation_checkpointing=True,
         precision=dict(BFLOAT16),
-        resources={role: dict(one) if role != "device" else one for role, one in ONE_GPU.items()},  # type: ignore[call-overload]
+        resources=deepcopy(ONE_GPU),
     )
     for path, value in changes.items():
         *parents, name = path.split("__")

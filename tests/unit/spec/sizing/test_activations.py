@@ -1,6 +1,7 @@
 """What is kept for the backward pass, against what torch saves."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -24,7 +25,7 @@ from rkd_online.spec.sizing.families import shape_of
 from rkd_online.types import token_ids
 from rkd_online.weights.files import KEPT_VERSIONS
 
-SHAPE = {
+SHAPE: dict[str, Any] = {
     "vocab_size": 400,
     "hidden_size": 96,
     "intermediate_size": 160,
