@@ -19,6 +19,7 @@ BENCHMARKS: Final[dict[str, tuple[str, ...]]] = {
     "image": ("benchmarks.image",),
     "learner": ("benchmarks.learner",),
     "loop-cost": ("benchmarks.loop_cost",),
+    "plan": ("benchmarks.memory_plan",),
     "quickstart": ("benchmarks.quickstart",),
     "service": ("benchmarks.service.measure",),
     "start-up": ("benchmarks.start_up",),

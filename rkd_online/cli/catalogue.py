@@ -28,6 +28,7 @@ from rkd_online.cli import (
     zoo,
 )
 from rkd_online.cli.collection import collect
+from rkd_online.cli.plan import plan
 from rkd_online.cli.presets import presets
 
 HERE = "On this machine"
@@ -52,6 +53,17 @@ COMMANDS = (
         "validate",
         local.validate,
         ("rkd validate job.yaml", "rkd validate job.yaml --json > resolved.json"),
+    ),
+    Command(
+        HERE,
+        "plan",
+        plan,
+        (
+            "rkd plan job.yaml",
+            "rkd plan job.yaml --gpus 8 --gpu-memory 80GiB",
+            "rkd plan job.yaml --gpus 8 --gpu h200 --mean-new-tokens 3000 --json",
+            "rkd plan job.yaml --config teacher=configs/teacher.json",
+        ),
     ),
     Command(
         HERE,

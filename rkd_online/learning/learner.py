@@ -176,13 +176,20 @@ class PolicyLearner:
         return found
 
     def _optimizer_state(self) -> dict[str, Any]:
-        """AdamW's state with whole tensors: the same for any number of ranks."""
+        """AdamW's state with whole tensors: the same for any number of ranks. Of a shared one they
+        are on the CPU of the first rank: a GPU may not hold them whole."""
         state = self._optimizer.state_dict()
         moments = {
-            index: {name: whole(value) for name, value in one.items()}
+            index: {name: self._on_first(value) for name, value in one.items()}
             for index, one in state["state"].items()
         }
         return {"state": moments, "param_groups": state["param_groups"]}
+
+    def _on_first(self, tensor: Tensor) -> Tensor | None:
+        found = whole(tensor)
+        if self.ranks.count == 1:
+            return found
+        return found.cpu() if self.ranks.first else None
 
     def _load_optimizer(self, state: dict[str, Any]) -> None:
         parameters = dict(enumerate(self.model.parameters()))

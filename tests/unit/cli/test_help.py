@@ -42,7 +42,8 @@ def python(code: str, *arguments: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "command", ["", "serve", "run", "submit", "change", "keys make", "checkpoints", "db", "demo"]
+    "command",
+    ["", "serve", "plan", "run", "submit", "change", "keys make", "checkpoints", "db", "demo"],
 )
 def test_help_imports_nothing_heavy(command: str) -> None:
     code, found = json.loads(python(ASK, *command.split(), "--help").splitlines()[-1])
@@ -61,7 +62,7 @@ def commands(group: TyperGroup, *path: str) -> Iterator[tuple[tuple[str, ...], A
 TREE = typer.main.get_command(app)
 assert isinstance(TREE, TyperGroup)
 ALL = dict(commands(TREE))
-LOCAL = {"run", "eval", "compare", "presets", "collect", "export", "zoo", "serve", "demo"}
+LOCAL = {"plan", "run", "eval", "compare", "presets", "collect", "export", "zoo", "serve", "demo"}
 """First words of commands that need no control plane."""
 
 

@@ -1,0 +1,122 @@
+"""Memory as ``rkd plan`` predicts it beside what a process of each role takes.
+
+Each role has a process of its own, which is given a step of the longest sequences. What it has
+after its imports is subtracted from the most that it holds then.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+from benchmarks.models import folder, prompt_files, random_model
+from benchmarks.results import ROOT, Figure, Result, Row, result
+from rkd_online.spec.job import JobSpec
+from rkd_online.spec.sizing.layout import Layout
+from rkd_online.spec.sizing.parts import MIB, Actor
+from rkd_online.spec.sizing.source import sized_models
+
+ROLES: Final = ("learner", "scorer", "generator")
+KV_CACHE_MIB: Final = 128
+
+
+@dataclass(frozen=True)
+class Case:
+    """A job by its policy, its teacher, its longest lengths and what the optimizer is told."""
+
+    name: str
+    policy: str
+    teacher: str
+    prompts: int
+    prompt: int
+    new: int
+    optimizer: dict[str, Any]
+    precision: str = "float32"
+
+    def spec(self) -> JobSpec:
+        """The job."""
+        files = {split: str(path) for split, path in prompt_files(8).items()}
+        return JobSpec.model_validate(
+            {
+                "version": 1,
+                "name": "plan",
+                "policy": {"model": self.policy},
+                "teacher": {"model": self.teacher},
+                "algorithm": {"type": "rlad"},
+                "task": {"type": "file", "match": "numeric", **files},
+                "prompt": {"type": "plain"},
+                "rollout": {
+                    "prompts_per_step": self.prompts,
+                    "group_size": 8,
+                    "max_prompt_tokens": self.prompt,
+                    "max_new_tokens": self.new,
+                },
+                "optimizer": self.optimizer,
+                "precision": dict.fromkeys(("learner", "scorer"), self.precision),
+                "resources": {"generator": {"kv_cache_mib": KV_CACHE_MIB, "max_sequences": 64}},
+                "steps": 2,
+            }
+        )
+
+
+def cases() -> tuple[Case, ...]:
+    """The bundled pair, and random weights that are large beside all else that a process holds."""
+    large = str(random_model("100M"))
+    long = partial(Case, policy=large, teacher=large, prompts=4, prompt=256, new=128)
+    budget = {"micro_batch_tokens": 2560}
+    again = budget | {"activation_checkpointing": True}
+    return (
+        Case(
+            "bundled pair",
+            "zoo:chain-sum/student",
+            "zoo:chain-sum/teacher",
+            prompts=64,
+            prompt=16,
+            new=64,
+            optimizer={"micro_batch_tokens": 16_384},
+        ),
+        long("100M", optimizer=budget),
+        long("100M, layers computed again", optimizer=again),
+        long("100M, bfloat16", optimizer=budget, precision="bfloat16"),
+    )
+
+
+def measure() -> Result:
+    """Every role of every case; what the optimizer is told matters to the learner alone."""
+    rows: list[Row] = []
+    for case in cases():
+        for actor in _measured_actors(case):
+            found = _peak(case, actor.role)
+            what = f"{case.name}: {actor.role}"
+            rows += [
+                Figure(what=f"{what}, predicted", value=actor.peak.bytes / MIB, unit="MiB"),
+                Figure(what=f"{what}, measured", value=found / MIB, unit="MiB"),
+                Figure(
+                    what=f"{what}, measured over predicted", value=found / actor.peak.bytes, unit=""
+                ),
+            ]
+    title = "Memory of each role, as `rkd plan` predicts it and as it is, on a CPU"
+    return result("plan", title, rows)
+
+
+def _measured_actors(case: Case) -> Iterator[Actor]:
+    """What one case has that another has too is measured once."""
+    spec = case.spec()
+    left_out = {"scorer", "generator"} if spec.optimizer.activation_checkpointing else set()
+    if spec.precision.learner == "bfloat16":
+        left_out.add("generator")
+    for actor in Layout(spec, sized_models(spec, {})).actors():
+        if actor.role in ROLES and actor.role not in left_out and actor.count:
+            yield actor
+
+
+def _peak(case: Case, role: str) -> int:
+    """Bytes above those after the imports, in a process of its own."""
+    file = folder() / "plan.json"
+    file.write_text(case.spec().model_dump_json())
+    command = [sys.executable, "-m", "benchmarks.memory_roles", role, str(file)]
+    said = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    return int(json.loads(said.stdout.splitlines()[-1]))

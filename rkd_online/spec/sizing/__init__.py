@@ -1,0 +1,1 @@
+"""What a job takes of memory and arithmetic, from the configurations of its models alone."""
