@@ -2,7 +2,7 @@
 
 ``python -m rkd_online.cluster.entrypoint --job-dir DIR --attempt N``. The control plane gives the
 rest by environment: ``RKD_CONTROL_URL``, ``RKD_ATTEMPT_TOKEN``, to go on from a checkpoint
-``RKD_RESUME_FROM``, in ``RKD_CHANGES`` how many changes to the job its spec has in it already, and in
+``RKD_RESUME_FROM``, in ``RKD_CHANGES`` how many changes to the job its spec has in it already, in
 ``RKD_TRACKERS`` the addresses of tracking servers by their names.
 What takes long to import is imported while the actors do the same.
 """

@@ -1,13 +1,14 @@
 """Where else the metrics of a run go: experiment trackers, beside the run's own records."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import Field, StringConstraints
 
 from rkd_online.spec.base import SpecModel
 
-EndpointName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
+ENDPOINT: Final = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
+EndpointName = Annotated[str, StringConstraints(pattern=ENDPOINT)]
 Title = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,250}$")]
 
 

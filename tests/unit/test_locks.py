@@ -35,6 +35,7 @@ def test_the_base_lock_is_a_part_of_both_others() -> None:
         (["base"], []),
         (["cpu", "dev"], ["run", "cpu", "postgres", "dev"]),
         (["cuda"], ["run", "cuda", "postgres"]),
+        (["trackers"], ["tensorboard", "mlflow"]),
     ],
 )
 def test_a_lock_holds_what_its_extras_ask_for(locks: list[str], extras: list[str]) -> None:
