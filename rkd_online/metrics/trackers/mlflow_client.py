@@ -16,9 +16,10 @@ DEFAULTS: Final = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "GIT_PYTHON_REFRESH": "quiet",
 }
-"""Of MLflow's environment, what nobody has set: short waits, and nothing sent elsewhere."""
+"""Of MLflow's environment, what nobody has set: short waits, nothing sent elsewhere or printed."""
 SECRETS: Final = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
 LONGEST_MESSAGE: Final = 300
 PASSING: Final = frozenset({401, 403, 408, 429})
@@ -40,6 +41,7 @@ class MlflowServer:
         self._mlflow = mlflow
         self._entities = mlflow.entities
         self._client = mlflow.MlflowClient(tracking_uri=address)
+        self._remote = urlsplit(address).scheme in ("http", "https")
         self._secrets = secrets_of(address, os.environ)
 
     def find(self, experiment: str, identity: str) -> str | None:
@@ -90,7 +92,13 @@ class MlflowServer:
         self._ask(self._client.set_terminated if over else self._client.update_run, run, status)
 
     def file(self, run: str, path: Path) -> None:
-        """Keep a file with a run."""
+        """Keep a file with a run. Where the server says to write into a folder of its own, one of
+        that name on this machine would be written to."""
+        root = str(self._ask(self._client.get_run, run).info.artifact_uri)
+        if self._remote and urlsplit(root).scheme in ("", "file"):
+            raise Refused(
+                f"{path.name} is not sent: artifacts go to {root}, a folder of the server"
+            )
         self._ask(self._client.log_artifact, run, str(path))
 
     def _experiment(self, name: str) -> str:
@@ -117,8 +125,12 @@ class MlflowServer:
         except Exception as error:
             raise ConnectionError(self._words(error)) from None
 
-    def _words(self, error: Exception) -> str:
-        return without(str(error).strip().partition("\n")[0], self._secrets)[:LONGEST_MESSAGE]
+    def _words(self, error: BaseException) -> str:
+        """What was in the way at the bottom of it: what lies above names addresses at length."""
+        while cause := error.__cause__ or error.__context__:
+            error = cause
+        said = str(error).strip().partition("\n")[0] or type(error).__name__
+        return without(said, self._secrets)[:LONGEST_MESSAGE]
 
 
 def secrets_of(address: str, environment: Mapping[str, str]) -> list[str]:

@@ -124,17 +124,19 @@ class MlflowRun:
             server.log(run, values=part)
 
     def end(self, ending: Ending) -> None:
-        """Send the files and the status, and the report's summary as the run's description."""
+        """Send the status, the files, and the report's summary as the run's description."""
         if ending.outcome is Outcome.SUPERSEDED:
             return
         server, run = self._open()
-        for path in ending.files:
-            if path.is_file() and path.stat().st_size <= LARGEST_FILE:
-                server.file(run, path)
-                if path.name == "report.json":
-                    summary = json.loads(path.read_bytes())["summary"]
-                    server.log(run, tags={DESCRIPTION: summary})
         server.status(run, STATUSES[ending.outcome])
+        files = [path for path in ending.files if path.is_file()]
+        for path in files:
+            if path.name == "report.json":
+                summary = json.loads(path.read_bytes())["summary"]
+                server.log(run, tags={DESCRIPTION: summary})
+        for path in files:
+            if path.stat().st_size <= LARGEST_FILE:
+                server.file(run, path)
 
     def _open(self) -> tuple[Server, str]:
         assert self._connected is not None, "start comes first"

@@ -96,7 +96,7 @@ class TrackerSink:
         if lost:
             self._say("lost", f"{name} misses {lost} step{'s' * (lost > 1)} of this attempt")
         elif not ended:
-            self._say("lost", f"{name} does not know how this attempt ended")
+            self._say("lost", f"{name} was not told all of how this attempt ended")
 
     def _main(self) -> None:
         if not self._done(self._backend.start):
