@@ -12,7 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from rkd_online.errors import RkdError, SpecError
 from rkd_online.metrics.sinks import Sinks
-from rkd_online.metrics.trackers.backend import Outcome
+from rkd_online.metrics.trackers.backend import Ending, Outcome
 from rkd_online.run import trackers
 from rkd_online.run.records import RunFolder
 from rkd_online.run.steering import Paused
@@ -230,6 +230,6 @@ def test_all_trackers_together_have_ten_seconds_at_the_end(
     two = attempt(tmp_path, {"type": "tensorboard"}, MLFLOW)
     trackers._end(
         [trackers._started(one, two, Told()) for one in two.spec.trackers],
-        trackers.Ending(Outcome.FINISHED, ()),
+        Ending(Outcome.FINISHED, ()),
     )
     assert waits == [10.0, 3.0]
