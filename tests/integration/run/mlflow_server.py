@@ -65,7 +65,7 @@ class Mlflow:
         answer = httpx.post(f"{self.url}/api/2.0/mlflow/{path}", json=asked, timeout=30)
         return answer.raise_for_status().json()
 
-    def _get(self, path: str, **asked: str) -> httpx.Response:
+    def _get(self, path: str, /, **asked: str) -> httpx.Response:
         return httpx.get(self.url + path, params=asked, timeout=30).raise_for_status()
 
 
