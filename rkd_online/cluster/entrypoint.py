@@ -2,7 +2,8 @@
 
 ``python -m rkd_online.cluster.entrypoint --job-dir DIR --attempt N``. The control plane gives the
 rest by environment: ``RKD_CONTROL_URL``, ``RKD_ATTEMPT_TOKEN``, to go on from a checkpoint
-``RKD_RESUME_FROM``, and in ``RKD_CHANGES`` how many changes to the job its spec has in it already.
+``RKD_RESUME_FROM``, in ``RKD_CHANGES`` how many changes to the job its spec has in it already, in
+``RKD_TRACKERS`` the addresses of tracking servers by their names.
 What takes long to import is imported while the actors do the same.
 """
 
@@ -24,6 +25,7 @@ from rkd_online.metrics.control_plane import ControlPlaneSink
 from rkd_online.metrics.sinks import JsonlSink, Sinks
 from rkd_online.run.records import RunFolder, is_checkpoint
 from rkd_online.run.steering import Paused, unless_paused
+from rkd_online.run.trackers import Tracked, named_addresses, tracked
 from rkd_online.spec.job import JobSpec
 from rkd_online.weights.transfer import transfer_for
 
@@ -120,13 +122,18 @@ async def _run(folder: RunFolder, number: int, control: ControlPlaneSink) -> "Re
     metrics = JsonlSink(folder.attempt(number).metrics)
     sink = Sinks([metrics, control, RayMetricsSink(job)])
     applied = int(os.environ.get("RKD_CHANGES", "0"))
+    told = Tracked(spec, folder, number, identity=job, addresses=named_addresses(os.environ))
     try:
-        attempt = Attempt(
-            setup, prompts, work, folder, sink, resume, orders=control, applied=applied
-        )
-        return await run_attempt(attempt)
+        async with tracked(told, control, lambda: control.fenced) as trackers:
+            attempt = Attempt(
+                setup, prompts, work, folder, Sinks([sink, trackers]), resume,
+                orders=control, applied=applied,
+            )  # fmt: skip
+            try:
+                return await run_attempt(attempt)
+            finally:
+                await work.close()
     finally:
-        await work.close()
         metrics.close()
 
 

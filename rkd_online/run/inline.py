@@ -11,6 +11,7 @@ from rkd_online.run.attempt import Attempt, checked_prompts, run_attempt
 from rkd_online.run.local import LocalWorkforce
 from rkd_online.run.prepare import prepare
 from rkd_online.run.records import RunFolder
+from rkd_online.run.trackers import tracked, without_control_plane
 from rkd_online.spec.job import JobSpec
 
 
@@ -45,6 +46,7 @@ async def _run(spec: JobSpec, folder: RunFolder, sinks: Sequence[Sink]) -> Repor
 async def _run_alone(spec: JobSpec, folder: RunFolder, sinks: Sequence[Sink]) -> Report:
     resume = folder.latest_checkpoint()
     number = len(folder.attempts()) + 1
+    attempt = without_control_plane(spec, folder, number)
     setup = prepare(folder.path, number, spec, "file")
     folder.write_spec(spec)
     metrics = JsonlSink(folder.attempt(number).metrics)
@@ -52,10 +54,14 @@ async def _run_alone(spec: JobSpec, folder: RunFolder, sinks: Sequence[Sink]) ->
     prompts = checked_prompts(setup, resume, sink)
     work = LocalWorkforce(setup)
     try:
-        await work.ready()
-        return await run_attempt(Attempt(setup, prompts, work, folder, sink, resume))
+        async with tracked(attempt, sink) as trackers:
+            try:
+                told = Sinks([sink, trackers])
+                await work.ready()
+                return await run_attempt(Attempt(setup, prompts, work, folder, told, resume))
+            finally:
+                await work.close()
     finally:
-        await work.close()
         metrics.close()
 
 

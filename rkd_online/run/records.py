@@ -37,6 +37,8 @@ class RunFolder:
         self.report = path / "report.json"
         self.plot = path / "report.png"
         self.evaluations = path / "evaluations"
+        self.event_files = path / "tensorboard"
+        self.tracked_as = path / "tracked-as"
 
     @classmethod
     def of(cls, data: Path, job: str) -> "RunFolder":

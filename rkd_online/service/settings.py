@@ -21,6 +21,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from rkd_online.service.safety.hub import pattern_problem
+from rkd_online.service.safety.trackers import server_problem
 
 HOST_NAME: Final = re.compile(r"(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 
@@ -81,6 +82,10 @@ class Settings(BaseSettings):
     allow_evaluated_answers: bool | None = None
     """Whether jobs may use the reasoning-gym datasets whose verifiers run a policy's answers as
     Python. Unset: on a shared control plane they may not."""
+    trackers: dict[str, str] = {}
+    """MLflow servers that jobs may report to, by the names that jobs give them, such as
+    {"team": "http://mlflow:5000"}. Credentials are never part of an address: runs take those of
+    MLflow's own variables on the cluster."""
     interpreter: str = sys.executable
     """Full path of the Python that runs jobs: the one with Ray and vLLM installed."""
     max_running_jobs: PositiveInt = 1
@@ -164,6 +169,14 @@ class Settings(BaseSettings):
         if problems:
             raise ValueError("; ".join(problems))
         return patterns
+
+    @field_validator("trackers")
+    @classmethod
+    def _tracking_servers(cls, servers: dict[str, str]) -> dict[str, str]:
+        problems = [found for one in servers.items() if (found := server_problem(*one)) is not None]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return servers
 
     @property
     def loopback(self) -> bool:

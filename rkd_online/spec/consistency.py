@@ -18,6 +18,7 @@ from rkd_online.spec.mixture import mixture_problem, teacher_problem
 from rkd_online.spec.offline import offline_problem
 from rkd_online.spec.phases import phase_problem
 from rkd_online.spec.task import verdicts
+from rkd_online.spec.trackers import trackers_problem
 
 if TYPE_CHECKING:
     from rkd_online.spec.job import JobSpec
@@ -192,6 +193,11 @@ def _terms_in_order(job: "JobSpec") -> str | None:
     return None
 
 
+def _trackers_differ(job: "JobSpec") -> str | None:
+    """No two trackers are of one type."""
+    return trackers_problem(job.trackers)
+
+
 CHECKS: Final[tuple[Callable[["JobSpec"], str | None], ...]] = (
     _algorithm_or_phases,
     _source_fits_algorithm,
@@ -208,4 +214,5 @@ CHECKS: Final[tuple[Callable[["JobSpec"], str | None], ...]] = (
     _parts_fit,
     _one_verdict,
     _terms_in_order,
+    _trackers_differ,
 )

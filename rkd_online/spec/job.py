@@ -33,6 +33,7 @@ from rkd_online.spec.task import (
     Reward,
     VerifierReward,
 )
+from rkd_online.spec.trackers import Tracker
 from rkd_online.spec.training import CheckpointSpec, EvaluationSpec, OptimizerSpec, RolloutSpec
 
 JobName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
@@ -75,6 +76,8 @@ class JobSpec(SpecModel):
     """How the result is measured."""
     checkpoint: CheckpointSpec = CheckpointSpec()
     """Which checkpoints are written and kept."""
+    trackers: tuple[Tracker, ...] = ()
+    """Experiment trackers that get the metrics too, each type once."""
     resources: Resources = Resources()
     """What each role runs on."""
     precision: PrecisionSpec = PrecisionSpec()

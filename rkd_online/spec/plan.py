@@ -25,6 +25,7 @@ from rkd_online.spec.task import (
     VerifierReward,
     part_name,
 )
+from rkd_online.spec.trackers import TensorboardTracker, Tracker
 from rkd_online.spec.training import EvaluationSpec, StoreSource
 
 LABEL_WIDTH: Final = 13
@@ -57,6 +58,8 @@ def _sections(spec: JobSpec) -> Iterator[tuple[str, list[str]]]:
     yield "optimizer", _optimizer(spec)
     yield "evaluation", _evaluation(spec)
     yield "checkpoints", [_checkpoints(spec)]
+    if spec.trackers:
+        yield "trackers", list(map(_tracker, spec.trackers))
     yield "actors", _actors(spec)
 
 
@@ -228,6 +231,12 @@ def _decodings(evaluation: EvaluationSpec) -> str:
 def _checkpoints(spec: JobSpec) -> str:
     kept = f"newest {spec.checkpoint.keep}, step 0 and the best by {spec.checkpoint.best_metric}"
     return f"every {spec.checkpoint.every} steps and at the end; kept: {kept}"
+
+
+def _tracker(tracker: Tracker) -> str:
+    if isinstance(tracker, TensorboardTracker):
+        return "TensorBoard files in the job's folder"
+    return f"MLflow at {tracker.endpoint}, experiment {tracker.experiment}"
 
 
 def _actors(spec: JobSpec) -> list[str]:

@@ -1,5 +1,6 @@
 """One control plane with a Ray of its own for all end-to-end tests."""
 
+import json
 import os
 import signal
 import socket
@@ -22,6 +23,8 @@ from rkd_online.service.schemas.job import JobRecord
 START_SECONDS = 240
 JOB_SECONDS = 240
 STEPS = 4
+AWAY = "http://127.0.0.1:9"
+"""A tracking server that nobody reaches."""
 
 
 def spec(**changes: object) -> dict[str, Any]:
@@ -122,7 +125,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     command += ["--port", str(port), "--dashboard-port", str(dashboard), "--data-dir", str(data)]
     log = data / "serve.log"
     with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, env=_users_environment())
+        variables = _users_environment() | {"RKD_TRACKERS": json.dumps({"away": AWAY})}
+        process = subprocess.Popen(command, stdout=output, stderr=output, env=variables)
     started = Service(f"http://127.0.0.1:{port}", data, f"http://127.0.0.1:{dashboard}")
     try:
         _wait_until_up(process, started.url, log)

@@ -9,20 +9,23 @@ import httpx
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from rkd_online.errors import ServiceError
+from rkd_online.run.records import RunFolder
 from rkd_online.service.schemas.event import Event
 from rkd_online.service.schemas.job import JobRecord
 from rkd_online.zoo import zoo_path
-from tests.e2e.conftest import STEPS, Service, spec
+from tests.e2e.conftest import AWAY, STEPS, Service, spec
 
 
 class Finished:
     """A job that succeeded, and all its events as the stream gave them."""
 
     def __init__(self, service: Service) -> None:
-        job = service.client.submit(spec()).id
+        trackers = [{"type": "tensorboard"}, {"type": "mlflow", "endpoint": "away"}]
+        job = service.client.submit(spec(trackers=trackers)).id
         self.events: list[Event] = list(service.client.stream(job))
         self.record: JobRecord = service.client.get(job)
         self.folder = service.folder(job)
@@ -59,6 +62,28 @@ def test_the_report_compares_three_models(finished: Finished, service: Service) 
         assert report["answers_per_second"][row] > 0
     assert {"generate", "score", "assemble", "update", "publish"} <= set(report["stage_seconds"])
     assert (finished.folder / "report.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_tensorboard_has_the_curve_of_metrics_jsonl(finished: Finished) -> None:
+    found = EventAccumulator(str(finished.folder / "tensorboard"))
+    found.Reload()
+    rewards = [one.metrics["reward/mean"] for one in RunFolder(finished.folder).reports()]
+    assert [one.step for one in found.Scalars("reward/mean")] == [1, 2, 3, 4]
+    assert [one.value for one in found.Scalars("reward/mean")] == pytest.approx(rewards, rel=1e-6)
+
+
+def test_a_tracker_that_cannot_work_is_two_events(finished: Finished) -> None:
+    """Its package is missing, or its server is away: the job goes on either way."""
+    told = [str(one.data["message"]) for one in finished.events if one.type == "log"]
+    name = f"MLflow at {AWAY}"
+    first, last = (message for message in told if name in message)
+    assert "the job goes on" in first
+    assert last == f"{name} misses 4 steps of this attempt"
+
+
+def test_an_unknown_tracking_server_is_refused(service: Service) -> None:
+    with pytest.raises(ServiceError, match=r"trackers\.0\.endpoint: 'team' is no .*allowed: away"):
+        service.client.submit(spec(trackers=[{"type": "mlflow", "endpoint": "team"}]))
 
 
 def test_the_trace_has_every_worker_and_every_step(finished: Finished, service: Service) -> None:

@@ -61,6 +61,23 @@ def test_the_lock_of_the_control_planes_image_agrees_with_those_of_workers(other
     assert shared
 
 
+def test_the_lock_of_the_trackers_goes_behind_those_of_runs() -> None:
+    """It changes one of their pins, as it says, and agrees with the tools of the tests."""
+    own = pins("trackers")
+    for extra in ("tensorboard", "mlflow"):
+        (requirement,) = map(Requirement, EXTRAS[extra])
+        assert requirement.specifier.contains(own[requirement.name])
+    for name in ("cpu", "cuda"):
+        below = pins(name)
+        assert {one for one in own.keys() & below.keys() if own[one] != below[one]} == {
+            "cachetools"
+        }
+    tools = pins("dev")
+    assert {one: own[one] for one in own.keys() & tools.keys()} == {
+        one: tools[one] for one in own.keys() & tools.keys()
+    }
+
+
 def test_the_cpu_lock_leaves_out_what_breaks_on_the_cpu_build_of_torch() -> None:
     assert pins("cpu")["torch"] == "2.13.0+cpu"
     assert not {"torchvision", "torchaudio", "torchcodec"} & pins("cpu", "dev").keys()

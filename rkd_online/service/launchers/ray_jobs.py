@@ -1,5 +1,6 @@
 """Attempts as Ray Jobs, through the dashboard's REST API."""
 
+import json
 import shlex
 from typing import Any
 
@@ -153,6 +154,8 @@ class RayJobs:
             "RKD_CHANGES": str(launch.changes),
             "RAY_JOB_STOP_WAIT_TIME_S": str(STOP_WAIT_SECONDS),
         }
+        if self._settings.trackers:
+            variables["RKD_TRACKERS"] = json.dumps(self._settings.trackers)
         if launch.resume_from is not None:
             variables["RKD_RESUME_FROM"] = str(launch.resume_from)
         return variables

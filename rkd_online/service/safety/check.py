@@ -18,6 +18,7 @@ from rkd_online.service.safety.named import (
     paths_of,
 )
 from rkd_online.service.safety.path_text import shown
+from rkd_online.service.safety.trackers import tracker_problems
 from rkd_online.service.safety.tree import tree_problem
 from rkd_online.spec.job import JobSpec
 
@@ -59,6 +60,7 @@ def _problems(spec: JobSpec, limits: Limits, owns_job: OwnsJob) -> Iterator[str]
         if problem is not None:
             yield f"{named.field}: {problem}"
     yield from dataset_problems(spec, evaluated_answers=limits.evaluated_answers)
+    yield from tracker_problems(spec, limits.trackers)
 
 
 def _path_problem(named: NamedPath, folders: Folders, owns_job: OwnsJob) -> str | None:

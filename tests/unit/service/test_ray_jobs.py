@@ -65,6 +65,19 @@ async def test_an_attempt_is_submitted_as_the_ray_job_of_its_number(settings: Se
     }
 
 
+async def test_an_attempt_is_told_the_tracking_servers(settings: Settings) -> None:
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200, json={"submission_id": "rkd-job-1-2"})
+
+    servers = {"team": "http://mlflow:5000"}
+    await ray(settings.model_copy(update={"trackers": servers}), answer).start(LAUNCH)
+    variables = json.loads(seen[0].content)["runtime_env"]["env_vars"]
+    assert json.loads(variables["RKD_TRACKERS"]) == servers
+
+
 async def test_a_resumed_attempt_is_told_its_checkpoint(settings: Settings) -> None:
     seen: list[httpx.Request] = []
 
