@@ -118,7 +118,7 @@ async def _run(folder: RunFolder, number: int, control: ControlPlaneSink) -> "Re
     from rkd_online.run.attempt import Attempt, run_attempt
 
     metrics = JsonlSink(folder.attempt(number).metrics)
-    sink = Sinks([metrics, control, RayMetricsSink(job)])
+    sink = Sinks([metrics, control, RayMetricsSink(job, spec.steps)])
     applied = int(os.environ.get("RKD_CHANGES", "0"))
     try:
         attempt = Attempt(
