@@ -120,7 +120,7 @@ async def _run(folder: RunFolder, number: int, control: ControlPlaneSink) -> "Re
     from rkd_online.run.attempt import Attempt, run_attempt
 
     metrics = JsonlSink(folder.attempt(number).metrics)
-    sink = Sinks([metrics, control, RayMetricsSink(job)])
+    sink = Sinks([metrics, control, RayMetricsSink(job, spec.steps)])
     applied = int(os.environ.get("RKD_CHANGES", "0"))
     told = Tracked(spec, folder, number, identity=job, addresses=named_addresses(os.environ))
     try:

@@ -1,86 +1,69 @@
-"""Step reports as Ray metrics, for the dashboard and for Prometheus.
+"""Step reports as Ray metrics, for the dashboard and for Prometheus."""
 
-Ray prefixes every name with ``ray_``. Tags are the job and, where it means something, the stage:
-never a step or a rollout, each of which would be a series of its own.
-"""
+import time
+from collections.abc import Mapping
 
 from ray.util.metrics import Gauge
 
+from rkd_online.metrics.run_series import ROLE_GAUGES, ROLES, SERIES, STEP_GAUGES
 from rkd_online.types import StepReport
-
-GAUGES = {
-    "reward/mean": ("rkd_reward_mean", "Mean reward of the step's rollouts."),
-    "policy/kl_teacher": ("rkd_kl_teacher_nats", "Reverse KL to the teacher on sampled tokens."),
-    "policy/kl_reference": ("rkd_kl_reference_nats", "KL to the reference on sampled tokens."),
-    "teacher/divergence": ("rkd_teacher_divergence_nats", "Divergence from the teacher's top k."),
-    "policy/clip_low_share": ("rkd_clip_low_share", "Share of tokens cut by the lower clip."),
-    "policy/clip_high_share": ("rkd_clip_high_share", "Share of tokens cut by the upper clip."),
-    "policy/clamp_low_share": ("rkd_clamp_low_share", "Share of tokens at the lower clamp."),
-    "policy/clamp_high_share": ("rkd_clamp_high_share", "Share of tokens at the upper clamp."),
-    "sampler/mismatch_mean": ("rkd_sampler_mismatch_nats", "Sampler's log-probs from learner's."),
-    "sampler/capped_share": ("rkd_capped_share", "Share of tokens with a capped weight."),
-    "rollout/stale_groups": ("rkd_stale_groups", "Groups of the step dropped as too old."),
-    "rollout/late_groups": ("rkd_late_groups", "Groups of the step dropped as too late."),
-    "rollout/flat_groups": ("rkd_flat_groups", "Groups of the step dropped without signal."),
-    "loop/core_seconds": ("rkd_core_seconds", "CPU time of all processes in the step."),
-    "validation/pass_at_1": ("rkd_validation_pass_at_1", "pass@1 on the validation split."),
-}
-"""Metric of a step report -> name and description of its gauge."""
 
 
 class RayMetricsSink:
-    """Sets one gauge per metric after every step."""
+    """Sets every gauge that a step has a value for. A gauge keeps the value of the last step that
+    had one."""
 
-    def __init__(self, job: str) -> None:
+    def __init__(self, job: str, steps: int) -> None:
+        """``steps`` are those that the job is to do."""
         self._tags = {"job": job}
         self._gauges = {
-            metric: Gauge(name, description=text, tag_keys=("job",))
-            for metric, (name, text) in GAUGES.items()
+            name: Gauge(name, description=series.meaning, tag_keys=series.labels)
+            for name, series in SERIES.items()
         }
-        self._step = Gauge("rkd_step", description="Steps done.", tag_keys=("job",))
-        self._staleness = Gauge(
-            "rkd_staleness_versions",
-            description="Learner's weight version minus that of the oldest token.",
-            tag_keys=("job",),
-        )
-        self._seconds = Gauge(
-            "rkd_stage_seconds",
-            description="Seconds of the last step by stage.",
-            tag_keys=("job", "stage"),
-        )
-        self._idle = Gauge(
-            "rkd_idle_share",
-            description="Share of the last step in which the role did nothing.",
-            tag_keys=("job", "role"),
-        )
         self._stages: set[str] = set()
-        self._tokens = Gauge(
-            "rkd_tokens_per_second",
-            description="Completion tokens per second of the role's work in the last step.",
-            tag_keys=("job", "role"),
-        )
+        self._set("rkd_steps_planned", steps)
+        self._set("rkd_step_timestamp_seconds", time.time())
 
     def report(self, report: StepReport) -> None:
-        """Set every gauge that the step has a value for."""
-        self._step.set(report.step, self._tags)
-        self._staleness.set(report.staleness, self._tags)
-        for metric, gauge in self._gauges.items():
+        """Show a step."""
+        self._set("rkd_step", report.step)
+        self._set("rkd_step_timestamp_seconds", time.time())
+        self._set("rkd_staleness_versions", report.staleness)
+        self._show_stages(report.timings)
+        for name, metric in STEP_GAUGES.items():
             if metric in report.metrics:
-                gauge.set(report.metrics[metric], self._tags)
-        # A gauge keeps its value: a stage that this step did not have would show an older step's.
-        self._stages |= report.timings.keys()
-        for stage in self._stages:
-            self._seconds.set(report.timings.get(stage, 0.0), self._tags | {"stage": stage})
-        for role in ("generator", "scorer", "learner"):
-            idle = report.metrics.get(f"idle/{role}_share")
-            if idle is not None:
-                self._idle.set(idle, self._tags | {"role": role})
-            tokens = report.metrics.get(f"throughput/{role}_tokens_per_second")
-            if tokens is not None:
-                self._tokens.set(tokens, self._tags | {"role": role})
+                self._set(name, report.metrics[metric])
+        for name, pattern in ROLE_GAUGES.items():
+            for role in ROLES:
+                value = report.metrics.get(pattern.format(role=role))
+                if value is not None:
+                    self._set(name, value, role=role)
 
-    def event(self, type: str, data: dict[str, object]) -> None:
-        """Events are no metrics."""
+    def event(self, type: str, data: Mapping[str, object]) -> None:
+        """Of events, those that say which step is the last."""
+        if type == "early_stop":
+            self._set("rkd_steps_planned", _step(data["step"]))
+        elif type == "changed":
+            values = data["values"]
+            if isinstance(values, Mapping) and "steps" in values:
+                # Where fewer steps are asked for than are done, the one that was done is the last.
+                last = max(_step(values["steps"]), _step(data["step"]))
+                self._set("rkd_steps_planned", last)
 
     def close(self) -> None:
         """Ray ends its series with the process."""
+
+    def _set(self, name: str, value: float, **tags: str) -> None:
+        self._gauges[name].set(value, self._tags | tags)
+
+    def _show_stages(self, seconds: Mapping[str, float]) -> None:
+        # A stage that this step did not have would show an older step's time.
+        self._stages |= seconds.keys()
+        for stage in self._stages:
+            self._set("rkd_stage_seconds", seconds.get(stage, 0.0), stage=stage)
+
+
+def _step(value: object) -> int:
+    if not isinstance(value, int):
+        raise TypeError(f"a step is {value!r}: it has to be a whole number")
+    return value

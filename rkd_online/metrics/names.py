@@ -101,11 +101,24 @@ METRICS = {
     "idle/learner_share": Metric(_SHARE, "The step's time when the learner did nothing."),
     "loop/share": Metric(_SHARE, "The step's time when no role worked."),
     "loop/core_seconds": Metric("s", "CPU time of the loop and all roles in the step."),
+    "cost/generator_busy_seconds": Metric(
+        "s", "Time in which generators worked in the step, added up over them."
+    ),
+    "cost/scorer_busy_seconds": Metric(
+        "s", "Time in which scorers worked in the step, added up over them."
+    ),
+    "cost/learner_busy_seconds": Metric(
+        "s", "Time in which learners worked in the step, added up over them."
+    ),
+    "cost/generator_core_seconds": Metric("s", "CPU time of the generators in the step."),
+    "cost/scorer_core_seconds": Metric("s", "CPU time of the scorers in the step."),
+    "cost/learner_core_seconds": Metric("s", "CPU time of the learners in the step."),
+    "cost/loop_core_seconds": Metric("s", "CPU time of the loop itself in the step."),
 }
 """Metric by name. Clamp shares and ``policy/kl_teacher`` need a teacher, ``policy/kl_reference`` a
 phase with a reference, ``teacher/divergence`` and ``teacher/top_k_mass`` one with a divergence,
 ``teacher/agreement`` a teacher and a group with a correct and an incorrect sibling, validation its
-step."""
+step, core-seconds of a role processes of its own: `rkd run` has one for all."""
 
 PARTS = {
     "reward/mean": Metric("reward", "Mean reward of the part's rollouts in the step."),

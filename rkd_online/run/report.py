@@ -2,13 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from rkd_online.batching.statistics import batch_metrics, part_metrics
-from rkd_online.metrics.busy import BusySpan, WorkLog, covered_seconds, this_process
+from rkd_online.metrics.busy import BusySpan, WorkLog, covered_seconds
 from rkd_online.metrics.sinks import Sink
 from rkd_online.metrics.trace_steps import LOOP
+from rkd_online.run.cost import CoreSeconds, busy_seconds
 from rkd_online.run.freshness import mean_staleness, staleness
 from rkd_online.run.stages import StageClock
 from rkd_online.types import ScoredGroup, StepReport
@@ -62,7 +63,7 @@ class StepReporter:
     async def start(self) -> None:
         """Count the cores' time from here; what was done before is in the trace alone."""
         logs = await self._logs()
-        self._cpu.spent(logs.values())
+        self._cpu.spent(logs)
         self._early = {name: log.spans for name, log in logs.items()}
 
     async def step(
@@ -86,7 +87,8 @@ class StepReporter:
             | throughput(groups, busy, clock.started, ended, self._token_roles)
             | idle_shares(work, clock.started, ended)
             | {"loop/share": 1 - covered_seconds(busy, clock.started, ended) / seconds}
-            | {"loop/core_seconds": self._cpu.spent(logs.values())}
+            | busy_seconds(work, clock.started, ended)
+            | self._cpu.spent(logs)
             | {"rollout/staleness_mean": mean_staleness(groups, step - 1)}
         )
         timings = clock.seconds() | {"step": seconds}
@@ -103,21 +105,6 @@ class StepReporter:
     async def _logs(self) -> dict[str, WorkLog]:
         logs = await asyncio.gather(*(worker.work() for worker in self._workers.values()))
         return dict(zip(self._workers, logs, strict=True))
-
-
-class CoreSeconds:
-    """CPU time of all processes of a run, this one included, each counted once."""
-
-    def __init__(self) -> None:
-        self._before = {this_process(): time.process_time()}
-
-    def spent(self, logs: Iterable[WorkLog]) -> float:
-        """Seconds of all cores since the last call; of a process that is new since its start."""
-        now = {log.process: log.cpu_seconds for log in logs}
-        now[this_process()] = time.process_time()
-        spent = sum(seconds - self._before.get(name, 0.0) for name, seconds in now.items())
-        self._before |= now
-        return spent
 
 
 def throughput(

@@ -83,6 +83,14 @@ class Service:
         port = node["raylet"]["metricsExportPort"]
         return httpx.get(f"http://{node['ip']}:{port}/metrics", timeout=30).text
 
+    @property
+    def discovery_file(self) -> Path:
+        """Where Ray tells Prometheus of its nodes."""
+        pid = json.loads((self.data / "local-ray.json").read_text())["pid"]
+        words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+        (folder,) = (word.partition("=")[2] for word in words if word.startswith("--temp-dir="))
+        return Path(folder) / "prom_metrics_service_discovery.json"
+
     def folder(self, job: str) -> Path:
         return self.data / "runs" / job
 

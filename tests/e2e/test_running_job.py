@@ -33,8 +33,23 @@ OF_THE_JOB = {
     "ray_rkd_late_groups": "rollout/late_groups",
     "ray_rkd_flat_groups": "rollout/flat_groups",
     "ray_rkd_core_seconds": "loop/core_seconds",
+    "ray_rkd_correct_share": "reward/correct_share",
+    "ray_rkd_no_signal_share": "reward/no_signal_share",
+    "ray_rkd_kl_old_nats": "policy/kl_old_k3",
+    "ray_rkd_entropy_nats": "policy/entropy",
+    "ray_rkd_gradient_norm": "optimizer/gradient_norm",
+    "ray_rkd_completion_length_tokens": "rollout/completion_length",
+    "ray_rkd_truncated_share": "rollout/truncated_share",
+    "ray_rkd_rollouts_per_second": "throughput/rollouts_per_second",
+    "ray_rkd_step_tokens_per_second": "throughput/tokens_per_second",
+    "ray_rkd_loop_share": "loop/share",
+    "ray_rkd_staleness_mean_versions": "rollout/staleness_mean",
+    "ray_rkd_probe_difference_nats": "weights/probe_difference",
 }
+OF_SOME_STEPS = ("ray_rkd_validation_pass_at_1", "ray_rkd_teacher_agreement_share")
+"""They show the last step that had a validation, or a pair of answers to compare."""
 ROLES = ("generator", "scorer", "learner")
+STEPS = 2000
 STAGES = "ray_rkd_stage_seconds"
 
 
@@ -49,7 +64,7 @@ def running(service: Service) -> Iterator[str]:
             "teacher_divergence": {"type": "jsd", "k": 8, "weight": 0.1},
         },
         "resources": {"generator": {"count": 2}},
-        "steps": 2000,
+        "steps": STEPS,
         "checkpoint": {"every": 500},
     }
     job = service.client.submit(spec(**changes)).id
@@ -73,7 +88,11 @@ def exported(service: Service, job: str) -> dict[str, float]:
 def expected(report: StepReport) -> dict[str, float]:
     """What a step's report makes of the series."""
     return (
-        {"ray_rkd_step": report.step, "ray_rkd_staleness_versions": report.staleness}
+        {
+            "ray_rkd_step": report.step,
+            "ray_rkd_steps_planned": STEPS,
+            "ray_rkd_staleness_versions": report.staleness,
+        }
         | {name: report.metrics[metric] for name, metric in OF_THE_JOB.items()}
         | {f"{STAGES}:{stage}": seconds for stage, seconds in report.timings.items()}
         | {
@@ -83,6 +102,14 @@ def expected(report: StepReport) -> dict[str, float]:
             for role in ROLES
         }
         | {f"ray_rkd_idle_share:{role}": report.metrics[f"idle/{role}_share"] for role in ROLES}
+        | {
+            f"ray_rkd_role_busy_seconds:{role}": report.metrics[f"cost/{role}_busy_seconds"]
+            for role in ROLES
+        }
+        | {
+            f"ray_rkd_role_core_seconds:{role}": report.metrics[f"cost/{role}_core_seconds"]
+            for role in (*ROLES, "loop")
+        }
     )
 
 
@@ -92,13 +119,16 @@ def test_rays_metrics_are_those_of_the_steps_report(service: Service, running: s
     deadline = time.monotonic() + EXPORT_SECONDS
     while time.monotonic() < deadline:
         found = exported(service, running)
-        found.pop("ray_rkd_validation_pass_at_1", None)  # of the last step that had a validation
+        for name in OF_SOME_STEPS:
+            found.pop(name, None)
+        ended = found.pop("ray_rkd_step_timestamp_seconds", 0.0)
         reports = {report.step: report for report in read_reports([metrics])}
         report = reports.get(int(found.get("ray_rkd_step", 0)))
         if report is not None:
             absent = {name: 0.0 for name in found if name.startswith(STAGES)}
             wanted = pytest.approx(absent | expected(report))
             if found == wanted:
+                assert abs(time.time() - ended) < EXPORT_SECONDS
                 return
         time.sleep(1)
     assert report is not None, f"no series of {running} within {EXPORT_SECONDS} s"

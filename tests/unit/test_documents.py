@@ -9,6 +9,7 @@ from pydantic import AliasChoices, SecretStr
 from benchmarks.page import PAGE, page
 from benchmarks.results import ROOT, kept
 from rkd_online.evaluation.report import TEACHER_BEHIND
+from rkd_online.metrics import run_series
 from rkd_online.metrics.names import METRICS
 from rkd_online.run.advice.rules import RULES
 from rkd_online.service.settings import Settings
@@ -65,6 +66,16 @@ def test_the_page_of_the_services_metrics_is_its_catalogue() -> None:
             series.meaning,
         )
         for name, series in SERIES.items()
+    ]
+
+
+def test_the_page_of_a_runs_metrics_is_its_catalogue() -> None:
+    text = (ROOT / "docs" / "metrics-run.md").read_text()
+    table = text.partition("| name |")[2].partition("\n\n")[0]
+    assert table.splitlines()[2:] == [
+        f"| `ray_{name}` | {series.unit} | {', '.join(f'`{label}`' for label in series.labels)} | "
+        f"{series.meaning} |"
+        for name, series in run_series.SERIES.items()
     ]
 
 

@@ -10,8 +10,13 @@ STAGES = {name.split("/")[0] for name in METRICS}
 BY_ROLE = {
     name
     for role in ("generator", "scorer", "learner")
-    for name in (f"throughput/{role}_tokens_per_second", f"idle/{role}_share")
-}
+    for name in (
+        f"throughput/{role}_tokens_per_second",
+        f"idle/{role}_share",
+        f"cost/{role}_busy_seconds",
+        f"cost/{role}_core_seconds",
+    )
+} | {"cost/loop_core_seconds"}
 
 
 def test_the_catalogue_holds_exactly_the_metrics_that_the_code_names() -> None:

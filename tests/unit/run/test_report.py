@@ -127,6 +127,7 @@ def test_what_was_done_before_the_first_step_costs_it_nothing_and_is_in_its_trac
     processor = iter([1.0, 1.5, 1.75])
     times = SimpleNamespace(time=lambda: END, process_time=lambda: next(processor))
     monkeypatch.setattr("rkd_online.run.report.time", times)
+    monkeypatch.setattr("rkd_online.run.cost.time", times)
     clock, sink = StageClock(), Sink()
     clock.started = START
     worker = Worker(SCORER, "a", 4.0)
@@ -145,6 +146,7 @@ def test_a_report_joins_metrics_rates_and_the_loops_own_share(
     processor = iter([1.0, 1.5])
     times = SimpleNamespace(time=lambda: END, process_time=lambda: next(processor))
     monkeypatch.setattr("rkd_online.run.report.time", times)
+    monkeypatch.setattr("rkd_online.run.cost.time", times)
     clock = StageClock()
     clock.started = START
     clock.add("generate", 101.0, 105.0)
@@ -171,6 +173,8 @@ def test_a_report_joins_metrics_rates_and_the_loops_own_share(
     assert metrics["idle/scorer_share"] == pytest.approx(0.8)
     # Process a 4 s, b 0.25 s, and half a second of this one.
     assert metrics["loop/core_seconds"] == pytest.approx(4.75)
+    assert metrics["cost/generator_busy_seconds"] == pytest.approx(5.0)
+    assert metrics["cost/loop_core_seconds"] == pytest.approx(0.5)
     assert metrics["rollout/staleness_mean"] == 6
     assert sink.traced == [(7, {"loop": 2, "generator:0": 3, "generator:1": 0, "scorer:0": 2})]
 
