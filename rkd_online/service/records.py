@@ -106,6 +106,6 @@ def _links(services: Services, job: JobRow) -> Links:
         rollouts=f"{here}/rollouts",
         checkpoints=f"{here}/checkpoints",
         logs=f"{here}/logs",
-        data=str(services.settings.job_dir(job.id)),
+        data=services.storage.where(job.id),
         ray_dashboard=services.launcher.dashboard(job.id, job.attempt) if job.attempt else None,
     )
