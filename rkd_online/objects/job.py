@@ -34,7 +34,8 @@ class JobObjects:
 
     def name(self, path: str | PurePath) -> str:
         """Of the object that is a file here, by its path below the job's folder."""
-        return f"{self._prefix}/{PurePath(path).as_posix()}"
+        below = PurePath(path).as_posix()
+        return self._prefix if below == "." else f"{self._prefix}/{below}"
 
     def here(self, path: str | PurePath) -> Path:
         """Where it lies on this node."""
