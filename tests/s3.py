@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import boto3
 from moto.server import ThreadedMotoServer
@@ -30,7 +31,7 @@ class S3:
     def put(self, name: str, content: bytes) -> None:
         self._client().put_object(Bucket=BUCKET, Key=name, Body=content)
 
-    def _client(self):  # type: ignore[no-untyped-def]
+    def _client(self) -> Any:
         return boto3.client(
             "s3",
             endpoint_url=self.variables["AWS_ENDPOINT_URL"],

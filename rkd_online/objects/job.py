@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import threading
 from collections.abc import Iterable
 from pathlib import Path, PurePath
 from typing import Final
@@ -46,6 +47,10 @@ class JobObjects:
         start = len(self._prefix) + 1
         return {name[start:]: one for name, one in self.store.find(self.name(folder)).items()}
 
+    def seen(self, path: str) -> Stored | None:
+        """One object; None where there is none."""
+        return self.store.seen(self.name(path))
+
     def attempts(self) -> list[int]:
         """The numbers of attempts that have stored something, in order."""
         found = self.store.folders(self.name("attempts"))
@@ -59,7 +64,7 @@ class JobObjects:
         """Have an object as a file here; it appears whole. Raises FileNotFoundError."""
         place = self.here(path)
         place.parent.mkdir(parents=True, exist_ok=True)
-        partial = place.with_name(f".{place.name}.{os.getpid()}.partial")
+        partial = place.with_name(f".{place.name}.{threading.get_ident()}.partial")
         try:
             self.store.get(self.name(path), partial)
             os.replace(partial, place)

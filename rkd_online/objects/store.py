@@ -72,6 +72,13 @@ class ObjectStore:
             if not name.rpartition("/")[2].startswith(".")
         }
 
+    def seen(self, name: str) -> Stored | None:
+        """One object as it is now; None where there is none."""
+        try:
+            return _stored(self._try("looking at", name, lambda: self._info(self._path(name))))
+        except FileNotFoundError:
+            return None
+
     def folders(self, folder: str) -> list[str]:
         """The names of the folders in one, without its own."""
         listed = self._try("listing", folder, lambda: self._listed(self._path(folder)))
@@ -117,6 +124,12 @@ class ObjectStore:
             found: dict[str, Any] = self._files.find(path, detail=True)
         except FileNotFoundError:
             return {}
+        return found
+
+    def _info(self, path: str) -> dict[str, Any]:
+        found: dict[str, Any] = self._files.info(path)
+        if found["type"] != "file":
+            raise FileNotFoundError(path)
         return found
 
     def _listed(self, path: str) -> list[dict[str, Any]]:

@@ -158,6 +158,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             await reconciling
         await services.launcher.close()
         await services.database.close()
+        services.storage.close()
 
 
 async def prepare(services: Services) -> None:

@@ -2,12 +2,18 @@
 
 import json
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from rkd_online.objects.job import JobObjects, scratch_folder
 from rkd_online.objects.patience import BRIEF
 from rkd_online.objects.store import ObjectStore
+from rkd_online.service.reading.disk_files import DiskFiles
+from rkd_online.service.reading.job_files import JobFiles
+from rkd_online.service.reading.object_cache import ObjectCache
+from rkd_online.service.reading.store_files import StoreFiles
 from rkd_online.service.settings import Settings
+
+CACHE: Final = "object-cache"
 
 
 class JobStorage(Protocol):
@@ -20,6 +26,14 @@ class JobStorage(Protocol):
 
     def where(self, job_id: str) -> str:
         """For people: where the files of a job are."""
+        ...
+
+    def files(self, job_id: str) -> JobFiles:
+        """The files of a job, for one request. Its methods may wait: call them in a thread."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what is held."""
         ...
 
 
@@ -40,12 +54,21 @@ class SharedFolder:
         """The folder."""
         return str(self._settings.job_dir(job_id))
 
+    def files(self, job_id: str) -> JobFiles:
+        """As they lie there."""
+        return DiskFiles(self._settings.job_dir(job_id))
+
+    def close(self) -> None:
+        """Nothing is held."""
+
 
 class SharedStore:
     """An object store: each node has a data folder of its own."""
 
     def __init__(self, settings: Settings) -> None:
         self._store = ObjectStore(settings.object_store, BRIEF)
+        base = settings.data_dir / CACHE
+        self._cache = ObjectCache(base, settings.object_cache_mib << 20)
 
     def hand_over(self, job_id: str, spec: dict[str, Any]) -> Path:
         """As an object."""
@@ -57,8 +80,16 @@ class SharedStore:
         """The address."""
         return str(self._objects(job_id))
 
+    def files(self, job_id: str) -> JobFiles:
+        """Small ones come through the cache."""
+        return StoreFiles(self._objects(job_id), self._cache)
+
+    def close(self) -> None:
+        """Remove the cache."""
+        self._cache.close()
+
     def _objects(self, job_id: str) -> JobObjects:
-        return JobObjects(self._store, job_id, Path())
+        return JobObjects(self._store, job_id, self._cache.folder / "runs" / job_id)
 
 
 def storage_of(settings: Settings) -> JobStorage:

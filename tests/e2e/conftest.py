@@ -130,7 +130,7 @@ def started(data: Path, variables: Mapping[str, str]) -> Iterator[Service]:
     log = data / "serve.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, stdout=output, stderr=output, env=_users_environment() | variables
+            command, stdout=output, stderr=output, env=_users_environment() | dict(variables)
         )
     service = Service(f"http://127.0.0.1:{port}", data, f"http://127.0.0.1:{dashboard}")
     try:

@@ -1,5 +1,6 @@
 """A store in a folder that fails when a test says so."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,16 @@ class Failing:
             return work(*arguments, **named)
 
         return call
+
+
+def noting(names: list[str], file: int, work: Callable[..., None]) -> Callable[..., None]:
+    """The same with the name of the file noted, which is this argument."""
+
+    def noted(*given: Any) -> None:
+        names.append(Path(given[file]).name)
+        work(*given)
+
+    return noted
 
 
 def break_(objects: JobObjects, times: float, *names: str) -> Failing:

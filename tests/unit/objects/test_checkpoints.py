@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from rkd_online.errors import CheckpointError, ObjectStoreError
 from rkd_online.objects.checkpoints import CheckpointCopies
 from rkd_online.objects.job import JobObjects
-from tests.unit.objects.stores import break_, node
+from tests.unit.objects.stores import break_, node, noting
 
 NAMED = Path("/of/the/driver/runs/job-1/attempts/1/checkpoints/step-000002")
 STORED = "attempts/1/checkpoints/step-000002"
@@ -55,19 +56,23 @@ def test_the_manifest_is_stored_last_and_read_first(
 ) -> None:
     here, there = node(tmp_path, "a"), node(tmp_path, "b")
     names: list[str] = []
-    put, get, read = here.store.put, there.store.get, there.store.read
-    monkeypatch.setattr(
-        here.store, "put", lambda file, name: (names.append(file.name), put(file, name))
-    )
+    monkeypatch.setattr(here.store, "put", noting(names, 0, here.store.put))
     written(here).push(NAMED)
     assert names == ["model.safetensors", "optimizer.pt", "manifest.json"]
     names.clear()
-    monkeypatch.setattr(
-        there.store, "get", lambda name, file: (names.append(file.name), get(name, file))
-    )
-    monkeypatch.setattr(there.store, "read", lambda name: (names.append("read"), read(name))[1])
+    files = break_(there, 0)
+    monkeypatch.setattr(files, "cat_file", noted_read(names, files.cat_file), raising=False)
+    monkeypatch.setattr(there.store, "get", noting(names, 0, there.store.get))
     CheckpointCopies(there).pull(NAMED)
-    assert names == ["read", "model.safetensors", "optimizer.pt"]
+    assert names == ["manifest.json", "model.safetensors", "optimizer.pt"]
+
+
+def noted_read(names: list[str], read: Callable[[str], bytes]) -> Callable[[str], bytes]:
+    def noted(path: str) -> bytes:
+        names.append(Path(path).name)
+        return read(path)
+
+    return noted
 
 
 def test_a_fault_that_passes_costs_nothing(tmp_path: Path) -> None:
@@ -84,7 +89,12 @@ def test_what_was_stored_by_half_is_no_checkpoint(tmp_path: Path) -> None:
     here = node(tmp_path, "a")
     copies = written(here)
     put = here.store.put
-    here.store.put = lambda file, name: (put(file, name), break_(here, 1e9, "put_file"))  # type: ignore[method-assign]
+
+    def die_after(file: Path, name: str) -> None:
+        put(file, name)
+        break_(here, float("inf"), "put_file")
+
+    here.store.put = die_after  # type: ignore[method-assign]
     with pytest.raises(ObjectStoreError, match=r"writing runs/job-1/.*/optimizer\.pt of file:"):
         copies.push(NAMED)
     assert [path.name for path in stored(tmp_path).iterdir()] == ["model.safetensors"]
@@ -123,7 +133,8 @@ def test_a_file_that_is_gone_cut_or_changed_is_found(tmp_path: Path, content: by
 def test_one_bad_read_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written(node(tmp_path, "a")).push(NAMED)
     there = node(tmp_path, "b")
-    get, reads = there.store.get, []
+    get = there.store.get
+    reads: list[str] = []
 
     def once_wrong(name: str, file: Path) -> None:
         get(name, file)

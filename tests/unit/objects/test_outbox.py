@@ -12,7 +12,7 @@ from rkd_online.objects import outbox as module
 from rkd_online.objects.job import JobObjects
 from rkd_online.objects.outbox import Outbox
 from rkd_online.types import StepReport
-from tests.unit.objects.stores import break_, node
+from tests.unit.objects.stores import break_, node, noting
 
 OWN = "attempts/2"
 
@@ -99,8 +99,7 @@ def test_what_grows_or_is_replaced_is_stored_again_and_nothing_else(run: Run) ->
 
 def test_the_report_is_stored_last(run: Run) -> None:
     names: list[str] = []
-    put = run.objects.store.put
-    run.objects.store.put = lambda file, name: (names.append(file.name), put(file, name))  # type: ignore[assignment,method-assign]
+    run.objects.store.put = noting(names, 0, run.objects.store.put)  # type: ignore[method-assign]
     for path in ("report.json", "report.png", "evaluations/teacher.json", f"{OWN}/setup.json"):
         run.write(path, "{}")
     run.outbox.flush(30)
