@@ -10,11 +10,12 @@ from rkd_online.service.settings import Settings
 @dataclass(frozen=True, slots=True)
 class Limits:
     """``models`` are patterns of models of the hub. ``evaluated_answers``: whether verifiers may
-    run answers as Python."""
+    run answers as Python. ``apart``: whether the nodes see no job's folder."""
 
     folders: Folders
     models: tuple[str, ...]
     evaluated_answers: bool
+    apart: bool
 
 
 def limits_of(settings: Settings, *, shared: bool) -> Limits:
@@ -25,6 +26,7 @@ def limits_of(settings: Settings, *, shared: bool) -> Limits:
         folders=Folders.of(_allowed(settings, shared=shared), settings.data_dir),
         models=settings.allowed_models,
         evaluated_answers=not shared if evaluated is None else evaluated,
+        apart=bool(settings.object_store),
     )
 
 

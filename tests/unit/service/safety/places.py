@@ -39,7 +39,7 @@ class Places:
 
     @property
     def limits(self) -> Limits:
-        return Limits(self.folders, ("hf:*/*",), evaluated_answers=False)
+        return Limits(self.folders, ("hf:*/*",), evaluated_answers=False, apart=False)
 
     def checkpoint(self, job_id: str) -> Path:
         return self.data / "runs" / job_id / CHECKPOINT
