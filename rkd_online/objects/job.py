@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePath
 from typing import Final
 
+from rkd_online.errors import ObjectStoreError
 from rkd_online.objects.segments import get_grown
 from rkd_online.objects.store import ObjectStore, Stored
 
@@ -39,8 +40,11 @@ class JobObjects:
         return self._prefix if below == "." else f"{self._prefix}/{below}"
 
     def here(self, path: str | PurePath) -> Path:
-        """Where it lies on this node."""
-        return self.folder / path
+        """Where it lies on this node. Raises ObjectStoreError for a name that leads elsewhere."""
+        below = PurePath(path)
+        if below.is_absolute() or ".." in below.parts:
+            raise ObjectStoreError(f"{self} has {str(path)!r}, which is no file below a folder")
+        return self.folder / below
 
     def find(self, folder: str) -> dict[str, Stored]:
         """All objects below a folder of the job, by their paths below the job's folder."""

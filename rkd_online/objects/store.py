@@ -41,11 +41,11 @@ class ObjectStore:
 
     def put(self, file: Path, name: str) -> None:
         """Store a file, whole or not at all."""
-        self._try("writing", name, lambda: self._put(str(file), self._path(name)))
+        self._send(name, lambda: self._put(str(file), self._path(name)))
 
     def write(self, content: bytes, name: str) -> None:
         """Store a small object, whole or not at all."""
-        self._try("writing", name, lambda: self._write(content, self._path(name)))
+        self._send(name, lambda: self._write(content, self._path(name)))
 
     def get(self, name: str, file: Path) -> None:
         """Write an object into ``file``. Raises FileNotFoundError where there is none."""
@@ -90,6 +90,12 @@ class ObjectStore:
         for name in names:
             with suppress(FileNotFoundError):
                 self._try("removing", name, partial(self._files.rm_file, self._path(name)))
+
+    def _send(self, name: str, work: Any) -> None:
+        try:
+            self._try("writing", name, work)
+        except FileNotFoundError as error:  # s3fs says so of a bucket that is not there
+            raise ObjectStoreError(f"writing {name} of {self.address}: {error}") from error
 
     def _part(self, name: str, start: int, end: int) -> bytes:
         path = self._path(name)

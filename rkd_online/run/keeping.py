@@ -70,7 +70,9 @@ class InStore:
         self._attempt = attempt
         self._patient = _objects(address, folder.path, RUN)
         self._brief = _objects(address, folder.path, BRIEF)
-        self._brief.forget()
+        self._is_scratch = folder.path == data_dir() / scratch_folder(folder.path.name)
+        if self._is_scratch:
+            self._brief.forget()
         self._outbox: Outbox | None = None
         self._shelf: Shelf | None = None
         self._all_sent = False
@@ -84,6 +86,12 @@ class InStore:
     def open(self, tell: Tell) -> list[Sink]:
         """Pull the spec, what was measured, the steps of earlier attempts and what there is of
         checkpoints. Raises ObjectStoreError."""
+        if not self._is_scratch:
+            # What is in any other folder may be all that there is of the job.
+            raise ObjectStoreError(
+                f"{VARIABLE} is set on this node, but the control plane works with the folder "
+                f"{self._folder.path}: set it for both or for none"
+            )
         try:
             self._patient.pull("spec.json")
         except FileNotFoundError:
@@ -117,6 +125,7 @@ class InStore:
             log.warning("the last records stay in %s: %s", self._folder.path, error)
         else:
             if self._all_sent:
+                # Only a scratch folder is ever open.
                 self._brief.forget()
 
     def _pull_attempt(self, number: int) -> None:

@@ -13,6 +13,7 @@ from typing import Final
 from rkd_online.locks import exclusive, taken
 from rkd_online.objects.job import JobObjects
 from rkd_online.objects.store import Stored
+from rkd_online.service.web.problems import ApiError
 
 IN_USE_SECONDS: Final = 60.0
 """A file that was asked for is opened soon after; once open it can be removed and read on."""
@@ -47,8 +48,16 @@ class ObjectCache:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def fetch(self, objects: JobObjects, path: str, seen: Stored | None) -> Path:
-        """An object as a file, as ``seen`` lately; absent where it was not seen, or is gone."""
+        """An object as a file, as ``seen`` lately; absent where it was not seen, or is gone.
+        Raises ApiError for one that is larger than the whole cache."""
         place = objects.here(path)
+        if seen is not None and seen.bytes > self._most:
+            raise ApiError(
+                500,
+                "object_too_large",
+                f"{path} of the job has {seen.bytes} bytes, the cache {self._most}: raise "
+                "RKD_OBJECT_CACHE_MIB",
+            )
         if seen is None or not self._is_held(place, seen.tag):
             try:
                 if seen is not None:

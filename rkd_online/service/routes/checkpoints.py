@@ -113,8 +113,8 @@ async def download_file(
     caller: Viewer,
     services: ServicesDep,
     if_none_match: Annotated[str | None, Header(max_length=1000)] = None,
-    range: Annotated[str | None, Header(max_length=1000, include_in_schema=False)] = None,
-    if_range: Annotated[str | None, Header(max_length=1000, include_in_schema=False)] = None,
+    range: Annotated[str | None, Header(include_in_schema=False)] = None,
+    if_range: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> Response:
     """One file of a checkpoint. `Range` asks for a part of it, with `If-Range` only while it is the
     same file."""

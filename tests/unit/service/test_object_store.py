@@ -22,6 +22,7 @@ from rkd_online.service.job_storage import SharedStore
 from rkd_online.service.launchers.base import Launch
 from rkd_online.service.reading.object_cache import ObjectCache
 from rkd_online.service.settings import Settings
+from rkd_online.service.web.problems import ApiError
 from tests.unit.evaluation.evaluations import evaluation
 from tests.unit.evaluation.sample_report import report
 from tests.unit.objects.stores import break_, node
@@ -295,13 +296,16 @@ async def test_the_cache_is_bounded_and_what_was_used_lately_stays(
 
 
 async def test_what_is_being_read_is_not_removed_though_the_cache_is_full(tmp_path: Path) -> None:
-    cache = ObjectCache(tmp_path / "cache", most_bytes=1)
+    cache = ObjectCache(tmp_path / "cache", most_bytes=5)
     objects = node(tmp_path, "unused")
     objects.folder = cache.folder / "job-1"
     for name in ("a", "b"):
         objects.store.write(b"1234", objects.name(name))
         cache.fetch(objects, name, objects.seen(name))
     assert sorted(path.name for path in objects.folder.iterdir()) == ["a", "b"]
+    objects.store.write(b"123456", objects.name("c"))
+    with pytest.raises(ApiError, match="c of the job has 6 bytes, the cache 5: raise"):
+        cache.fetch(objects, "c", objects.seen("c"))
     cache.close()
 
 
