@@ -38,10 +38,10 @@ class Settings(BaseSettings):
     data_dir: Path = Field(default=Path(".rkd"), validate_default=True)
     """Folder of the database and of every job's files; made absolute."""
     object_store: str = ""
-    """Address of an object store, ``s3://bucket/prefix`` or ``file:///folder``, by which runs and
-    this API exchange files; empty where all of them see the data folder."""
+    """Where runs and this API exchange files: ``s3://bucket/prefix``, or ``file:///folder``. Empty:
+    in the data folder, which all nodes see."""
     object_cache_mib: PositiveInt = 2048
-    """Space in the data folder for what was read from the object store, for each replica."""
+    """Space in the data folder for what was read from the object store, at each replica."""
     database_url: str = ""
     """SQLAlchemy URL; empty is SQLite in the data folder."""
     host: str = "127.0.0.1"
