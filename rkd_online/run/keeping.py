@@ -14,6 +14,7 @@ from rkd_online.objects.job import JobObjects, scratch_folder
 from rkd_online.objects.outbox import Outbox
 from rkd_online.objects.patience import BRIEF, RUN, Patience
 from rkd_online.objects.store import ObjectStore
+from rkd_online.run.fetching import pull_records
 from rkd_online.run.records import RunFolder, data_dir
 from rkd_online.run.shelf import DISK, Shelf, StoreShelf
 
@@ -93,16 +94,12 @@ class InStore:
                 f"{self._folder.path}: set it for both or for none"
             )
         try:
-            self._patient.pull("spec.json")
+            pull_records(self._patient)
         except FileNotFoundError:
             raise ObjectStoreError(
                 f"{self._patient} has no spec.json: does {VARIABLE} of the control plane and of "
                 "this node name the same place?"
             ) from None
-        for path in self._patient.find("evaluations"):
-            self._patient.pull(path)
-        for number in self._patient.attempts():
-            self._pull_attempt(number)
         self._outbox = Outbox(self._brief, self._attempt, tell)
         self._shelf = StoreShelf(self._patient, self._outbox, tell)
         return [self._outbox]
@@ -125,15 +122,7 @@ class InStore:
             log.warning("the last records stay in %s: %s", self._folder.path, error)
         else:
             if self._all_sent:
-                # Only a scratch folder is ever open.
                 self._brief.forget()
-
-    def _pull_attempt(self, number: int) -> None:
-        attempt = f"attempts/{number}"
-        self._patient.pull_grown(f"{attempt}/metrics.jsonl")
-        for path in self._patient.find(f"{attempt}/checkpoints"):
-            if path.endswith("/manifest.json") and path.count("/") == 4:
-                self._patient.pull(path)
 
 
 def keeping_of(folder: RunFolder, attempt: int) -> Keeping:
