@@ -162,11 +162,14 @@ def _file_system(scheme: str) -> Any:
         limits = {
             "connect_timeout": CONNECT_SECONDS,
             "read_timeout": READ_SECONDS,
-            "retries": {"max_attempts": 2, "mode": "standard"},
+            "retries": {"total_max_attempts": 1},
         }
-        return fsspec.filesystem(
+        files = fsspec.filesystem(
             "s3", use_listings_cache=False, config_kwargs=limits, skip_instance_cache=True
         )
+        # Patience tries again; tries within tries would make minutes of its seconds.
+        files.retries = 2
+        return files
     except ImportError as error:
         raise ObjectStoreError(
             f"an object store needs a package that is not installed ({error}): install the extra "

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -129,3 +130,12 @@ def test_a_server_that_is_gone_is_given_up_with_what_was_asked(
         store.write(b"1", "a")
     with pytest.raises(ObjectStoreError, match="writing b of s3://rkd/some/prefix: failed for"):
         store.write(b"1", "b")
+
+
+def test_a_server_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rkd_online.objects.store.READ_SECONDS", 1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        store = ObjectStore("s3://rkd/x", Patience(0.0))
+        with pytest.raises(ObjectStoreError, match=r"listing runs of s3://rkd/x: failed for .*"):
+            store.find("runs")

@@ -19,7 +19,7 @@ from rkd_online.objects.job import JobObjects
 from rkd_online.objects.patience import Patience
 from rkd_online.objects.store import ObjectStore
 from rkd_online.service.job_storage import SharedStore
-from rkd_online.service.launchers.base import Launch
+from rkd_online.service.launchers.base import Launch, RunState
 from rkd_online.service.reading.object_cache import ObjectCache
 from rkd_online.service.settings import Settings
 from rkd_online.service.web.problems import ApiError
@@ -256,6 +256,31 @@ async def test_report_plot_and_trace_come_out_of_the_store_and_follow_it(run: Ru
     assert trace["otherData"]["critical_path"] == {"update": 1.0}
     run.put("attempts/1/trace.jsonl/000000", line + line.replace("1.0, 2.0", "2.0, 5.0"))
     assert (await run.get("/trace")).json()["otherData"]["critical_path"] == {"update": 4.0}
+
+
+async def test_a_failed_job_says_how_to_get_at_its_newest_checkpoint(apart: Plane) -> None:
+    launch = await apart.running()
+    told = {"step": 2, "path": "attempts/1/checkpoints/step-000002"}
+    await apart.send(launch, {"number": 2, "type": "checkpoint", "data": told})
+    await apart.send(
+        launch, {"number": 3, "type": "failed", "data": {"message": "the loss is NaN"}}
+    )
+    assert (await apart.job(launch.job_id))["error"] == (
+        "the loss is NaN\nThe newest checkpoint is of step 2: download it with `rkd checkpoints "
+        "download`, and submit a job with policy.model set to it to go on from its weights"
+    )
+
+
+async def test_the_next_run_is_told_of_the_checkpoint_where_its_node_has_it(apart: Plane) -> None:
+    launch = await apart.running()
+    told = {"step": 2, "path": "attempts/1/checkpoints/step-000002"}
+    await apart.send(launch, {"number": 2, "type": "checkpoint", "data": told})
+    apart.launcher.end(launch.job_id, 1, RunState.FAILED)
+    for _ in range(2):
+        await apart.reconcile()
+    assert [one.attempt for one in apart.launcher.launches] == [1, 2]
+    scratch = Path("scratch/runs") / launch.job_id
+    assert apart.launcher.launches[1].resume_from == scratch / told["path"]  # type: ignore[operator]
 
 
 async def test_a_store_that_is_away_is_a_503_with_a_code(apart: Plane, run: Run) -> None:
