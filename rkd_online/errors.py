@@ -41,6 +41,10 @@ class ClusterError(RkdError):
     """Ray, one of its actors, or something waited for did not answer."""
 
 
+class ObjectStoreError(ClusterError):
+    """The object store did not answer, refused, or its address is none."""
+
+
 class TooLargeError(ClusterError):
     """The whole cluster, empty, could not hold the job."""
 

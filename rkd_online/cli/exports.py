@@ -57,11 +57,13 @@ def checkpoint(
 
     require("export", ("torch", "transformers"))
     from rkd_online.export.checkpoint import export_checkpoint
-    from rkd_online.export.choice import choose_checkpoint, find_job
+    from rkd_online.export.choice import choose_checkpoint
+    from rkd_online.export.source import records_of
 
-    known = find_job(records(data_dir), job)
-    chosen = choose_checkpoint(known, step)
-    export_checkpoint(known, chosen, out, force=force)
+    with records_of(records(data_dir), job) as source:
+        chosen = choose_checkpoint(source.job, step)
+        source.need_checkpoint(chosen.path)
+        export_checkpoint(source.job, chosen, out, force=force)
     _say(f"written: {out}, the weights of {job} after step {chosen.step}")
 
 
@@ -82,10 +84,12 @@ def rollouts(job: Job, out: Out, force: Force = False, data_dir: DataDir = None)
     from rkd_online.run.records import data_dir as records
 
     require("export", ("pyarrow", "transformers"))
-    from rkd_online.export.choice import find_job
     from rkd_online.export.rollouts import export_rollouts
+    from rkd_online.export.source import records_of
 
-    found = export_rollouts(find_job(records(data_dir), job), out, force=force)
+    with records_of(records(data_dir), job) as source:
+        source.need_rollouts()
+        found = export_rollouts(source.job, out, force=force)
     _say(f"written: {out}, {found.rows:,} rollouts of {found.groups:,} prompts")
 
 

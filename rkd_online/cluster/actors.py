@@ -14,6 +14,7 @@ import ray
 
 from rkd_online.cluster.transfer import GeneratorsClient, free_rendezvous
 from rkd_online.metrics.busy import WorkLog
+from rkd_online.run.keeping import checkpoint_copies
 from rkd_online.run.setup import JobSetup
 from rkd_online.run.workers import (
     build_generator,
@@ -110,7 +111,8 @@ class LearnerActor:
     async def start(self, setup: JobSetup, place: LearnerRank) -> None:
         """Answers when the policy is loaded, and with several ranks when all have met."""
         self._setup = setup
-        self._worker = await asyncio.to_thread(build_learner, setup, place)
+        copies = checkpoint_copies(setup.job)
+        self._worker = await asyncio.to_thread(build_learner, setup, place, copies)
 
     async def connect(self, generators: list[Any]) -> None:
         """Open the way that weights take to these generator actors."""

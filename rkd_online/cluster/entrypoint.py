@@ -1,9 +1,10 @@
 """The driver of one attempt: what a Ray Job runs.
 
-``python -m rkd_online.cluster.entrypoint --job-dir DIR --attempt N``. The control plane gives the
-rest by environment: ``RKD_CONTROL_URL``, ``RKD_ATTEMPT_TOKEN``, to go on from a checkpoint
-``RKD_RESUME_FROM``, in ``RKD_CHANGES`` how many changes to the job its spec has in it already, in
-``RKD_TRACKERS`` the addresses of tracking servers by their names.
+``python -m rkd_online.cluster.entrypoint --job-dir DIR --attempt N``; a relative DIR is below this
+node's own data folder. The control plane gives the rest by environment: ``RKD_CONTROL_URL``,
+``RKD_ATTEMPT_TOKEN``, to go on from a checkpoint ``RKD_RESUME_FROM``, in ``RKD_CHANGES`` how many
+changes to the job its spec has in it already, in ``RKD_TRACKERS`` the addresses of tracking servers
+by their names. With ``RKD_OBJECT_STORE`` records are there.
 What takes long to import is imported while the actors do the same.
 """
 
@@ -19,11 +20,19 @@ import ray
 
 from rkd_online.cluster.metrics import RayMetricsSink
 from rkd_online.cluster.workforce import hire
-from rkd_online.errors import ClusterError, RkdError, TooLargeError, WeightSyncError
+from rkd_online.errors import (
+    ClusterError,
+    ObjectStoreError,
+    RkdError,
+    TooLargeError,
+    WeightSyncError,
+)
 from rkd_online.learning.manifest import read_progress
 from rkd_online.metrics.control_plane import ControlPlaneSink
-from rkd_online.metrics.sinks import JsonlSink, Sinks
-from rkd_online.run.records import RunFolder, is_checkpoint
+from rkd_online.metrics.sinks import JsonlSink, Sink, Sinks
+from rkd_online.run.keeping import Keeping, keeping_of
+from rkd_online.run.records import RunFolder, data_dir, is_checkpoint
+from rkd_online.run.shelf import Shelf
 from rkd_online.run.steering import Paused, unless_paused
 from rkd_online.run.trackers import Tracked, named_addresses, tracked
 from rkd_online.spec.job import JobSpec
@@ -51,7 +60,8 @@ def main() -> None:
     parser.add_argument("--job-dir", type=Path, required=True)
     parser.add_argument("--attempt", type=int, required=True)
     arguments = parser.parse_args()
-    sys.exit(asyncio.run(_supervise(RunFolder(arguments.job_dir), arguments.attempt)))
+    folder = RunFolder(data_dir() / arguments.job_dir)
+    sys.exit(asyncio.run(_supervise(folder, arguments.attempt)))
 
 
 async def _supervise(folder: RunFolder, number: int) -> int:
@@ -61,12 +71,13 @@ async def _supervise(folder: RunFolder, number: int) -> int:
     is reported as ``lost``, and the control plane starts the next attempt when this process ends.
     """
     job = folder.path.name
+    keeping = keeping_of(folder, number)
     control = ControlPlaneSink(
         f"{os.environ['RKD_CONTROL_URL']}/v1/internal/jobs/{job}/attempts/{number}/events",
         token=os.environ["RKD_ATTEMPT_TOKEN"],
         unsent=folder.attempt(number).path / "unsent.jsonl",
     )
-    running = asyncio.create_task(_run(folder, number, control))
+    running = asyncio.create_task(_run(folder, number, control, keeping))
     try:
         await _until_done_or_called_off(running, control)
         if control.fenced or not running.done() or running.cancelled():
@@ -83,6 +94,7 @@ async def _supervise(folder: RunFolder, number: int) -> int:
         return 1
     finally:
         await asyncio.to_thread(control.close)
+        await asyncio.to_thread(keeping.leave)
 
 
 def final(error: Exception, attempt: int) -> bool:
@@ -105,7 +117,28 @@ async def _until_done_or_called_off(
             return
 
 
-async def _run(folder: RunFolder, number: int, control: ControlPlaneSink) -> "Report":
+async def _run(
+    folder: RunFolder, number: int, control: ControlPlaneSink, keeping: Keeping
+) -> "Report":
+    def tell(words: str) -> None:
+        control.event("log", {"message": words})
+
+    sinks = await asyncio.to_thread(keeping.open, tell)
+    try:
+        report = await _attempt(folder, number, control, keeping.shelf, sinks)
+    except BaseException:
+        try:
+            await asyncio.to_thread(keeping.finish)
+        except ObjectStoreError as error:  # what ended the attempt matters more
+            tell(str(error))
+        raise
+    await asyncio.to_thread(keeping.finish)
+    return report
+
+
+async def _attempt(
+    folder: RunFolder, number: int, control: ControlPlaneSink, shelf: Shelf, sinks: list[Sink]
+) -> "Report":
     job = folder.path.name
     spec = JobSpec.model_validate_json(folder.spec.read_bytes())
     control.event("started", {"attempt": number, "steps": spec.steps})
@@ -120,14 +153,14 @@ async def _run(folder: RunFolder, number: int, control: ControlPlaneSink) -> "Re
     from rkd_online.run.attempt import Attempt, run_attempt
 
     metrics = JsonlSink(folder.attempt(number).metrics)
-    sink = Sinks([metrics, control, RayMetricsSink(job, spec.steps)])
+    sink = Sinks([metrics, control, RayMetricsSink(job, spec.steps), *sinks])
     applied = int(os.environ.get("RKD_CHANGES", "0"))
     told = Tracked(spec, folder, number, identity=job, addresses=named_addresses(os.environ))
     try:
         async with tracked(told, control, lambda: control.fenced) as trackers:
             attempt = Attempt(
                 setup, prompts, work, folder, Sinks([sink, trackers]), resume,
-                orders=control, applied=applied,
+                orders=control, applied=applied, shelf=shelf,
             )  # fmt: skip
             try:
                 return await run_attempt(attempt)
@@ -166,8 +199,9 @@ def _prepared(
 def _checkpoint(folder: RunFolder, accepted: str | None, control: ControlPlaneSink) -> Path | None:
     """Where to go on. While the control plane was away a run may have written newer checkpoints and
     dropped the one that was accepted last."""
-    if accepted is None or is_checkpoint(Path(accepted)):
-        return Path(accepted) if accepted else None
+    found = None if accepted is None else data_dir() / accepted
+    if found is None or is_checkpoint(found):
+        return found
     newest = folder.latest_checkpoint()
     control.event("log", {"message": f"{accepted} is gone: going on from {newest or 'the start'}"})
     return newest

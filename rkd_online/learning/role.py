@@ -11,6 +11,7 @@ from rkd_online.errors import WeightSyncError
 from rkd_online.learning.learner import PolicyLearner
 from rkd_online.learning.outlets import Outlet
 from rkd_online.metrics.busy import BusyClock, WorkLog
+from rkd_online.objects.checkpoints import CheckpointCopies
 from rkd_online.spec.job import JobSpec
 from rkd_online.types import (
     Progress,
@@ -27,15 +28,22 @@ T = TypeVar("T")
 class LearnerRole:
     """A PolicyLearner and the outlet that its weights leave by.
 
-    ``build`` and ``open_outlet`` run in the learner's thread.
+    ``build`` and ``open_outlet`` run in the learner's thread. Without ``copies`` all nodes see the
+    folders that are named here.
     """
 
-    def __init__(self, build: Callable[[], PolicyLearner], probe_ids: TokenIds) -> None:
+    def __init__(
+        self,
+        build: Callable[[], PolicyLearner],
+        probe_ids: TokenIds,
+        copies: CheckpointCopies | None = None,
+    ) -> None:
         # Thread counts and random states of torch belong to a thread: all work stays in this one.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="rkd-learner")
         self._learner = self._thread.submit(build).result()
         self._outlet: Outlet | None = None
         self._probe_ids = probe_ids
+        self._copies = copies
         self._clock = BusyClock("learner")
 
     async def connect(self, open_outlet: Callable[[PolicyLearner], Outlet]) -> None:
@@ -62,11 +70,11 @@ class LearnerRole:
 
     async def save(self, folder: Path, progress: Progress) -> None:
         """Write a checkpoint."""
-        await self._run("checkpoint", partial(self._learner.save, folder, progress))
+        await self._run("checkpoint", partial(self._save, folder, progress))
 
     async def restore(self, folder: Path) -> WeightVersion:
         """Continue from a checkpoint; returns its version."""
-        return await self._run("restore", partial(self._learner.restore, folder))
+        return await self._run("restore", partial(self._restore, folder))
 
     async def work(self) -> WorkLog:
         """What this learner did since the last call."""
@@ -78,6 +86,20 @@ class LearnerRole:
             await self._run("close", self._outlet.close)
         await self._run("close", self._learner.close)
         self._thread.shutdown()
+
+    def _save(self, folder: Path, progress: Progress) -> None:
+        """All ranks have restored what was pulled before any of them saves."""
+        if self._copies is None:
+            self._learner.save(folder, progress)
+            return
+        self._copies.drop()
+        self._learner.save(self._copies.here(folder), progress)
+        if self._learner.ranks.first:
+            self._copies.push(folder)
+
+    def _restore(self, folder: Path) -> WeightVersion:
+        here = folder if self._copies is None else self._copies.pull(folder)
+        return self._learner.restore(here)
 
     def _publish(self) -> PublishedWeights:
         if self._outlet is None:

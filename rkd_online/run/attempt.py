@@ -25,6 +25,7 @@ from rkd_online.run.results import make_report
 from rkd_online.run.roles import Generator
 from rkd_online.run.setup import JobSetup
 from rkd_online.run.setup_record import write_setup
+from rkd_online.run.shelf import DISK, Shelf
 from rkd_online.run.steering import NO_ORDERS, Orders, Steering
 from rkd_online.run.stored import KeptInStore, StoredGroups
 from rkd_online.run.trace import TraceFile
@@ -39,7 +40,8 @@ START: Final = Progress(step=0, next_group=0, open_groups=())
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """What an attempt works with. ``resume_from`` is a checkpoint, None for a new start. ``orders``
-    are what is asked of it meanwhile; ``applied`` changes are in the spec of ``setup`` already."""
+    are what is asked of it meanwhile; ``applied`` changes are in the spec of ``setup`` already;
+    checkpoints are on the ``shelf``."""
 
     setup: JobSetup
     prompts: PromptStream
@@ -49,6 +51,7 @@ class Attempt:
     resume_from: Path | None
     orders: Orders = NO_ORDERS
     applied: int = 0
+    shelf: Shelf = DISK
 
     def log(self, message: str) -> None:
         """Tell whoever watches what is going on."""
@@ -107,7 +110,9 @@ def _roles(attempt: Attempt, batches: Batches, evaluator: Evaluator, advice: Sin
     online = attempt.prompts.stored is None
     own = attempt.folder.attempt(attempt.setup.attempt)
     learner = LearnerRanks(work.learners)
-    keeper = CheckpointKeeper(own.checkpoints, learner, spec.checkpoint, attempt.sink)
+    keeper = CheckpointKeeper(
+        own.checkpoints, learner, spec.checkpoint, attempt.sink, attempt.shelf
+    )
     sink = Sinks([keeper, attempt.sink, advice])
     return Roles(
         batches=batches,

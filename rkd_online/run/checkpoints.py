@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from rkd_online.evaluation.report import NamedCheckpoints
-from rkd_online.learning.retention import prune
 from rkd_online.metrics.sinks import Sink
 from rkd_online.run.records import RunFolder
 from rkd_online.run.roles import Policy
+from rkd_online.run.shelf import DISK, Shelf
 from rkd_online.spec.training import CheckpointSpec
 from rkd_online.types import Progress, StepReport, WeightVersion
 
@@ -54,11 +54,19 @@ class CheckpointKeeper:
     It is one of the run's sinks, since the step reports say which checkpoint is the best.
     """
 
-    def __init__(self, folder: Path, learner: Policy, policy: CheckpointSpec, sink: Sink) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        learner: Policy,
+        policy: CheckpointSpec,
+        sink: Sink,
+        shelf: Shelf = DISK,
+    ) -> None:
         self._folder = folder
         self._learner = learner
         self._policy = policy
         self._sink = sink
+        self._shelf = shelf
         self._saved: list[int] = []
         self._values: dict[WeightVersion, float] = {}
 
@@ -77,8 +85,9 @@ class CheckpointKeeper:
         step = progress.step
         name = checkpoint_name(step)
         await self._learner.save(self._folder / name, progress)
+        await self._shelf.take(self._folder / name)
         self._saved.append(step)
         path = f"attempts/{self._folder.parent.name}/checkpoints/{name}"
         self._sink.event("checkpoint", {"step": step, "path": path})
         best = best_step(self._saved, self._values)
-        prune(self._folder, keep=self._policy.keep, best=best)
+        await self._shelf.prune(self._folder, keep=self._policy.keep, best=best)

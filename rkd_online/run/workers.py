@@ -11,6 +11,7 @@ from rkd_online.types import LearnerRank
 if TYPE_CHECKING:
     from rkd_online.generation.generator import PolicyGenerator
     from rkd_online.learning.role import LearnerRole
+    from rkd_online.objects.checkpoints import CheckpointCopies
     from rkd_online.scoring.scorer import GroupScorer
     from rkd_online.scoring.teacher import CandidateRequest, Teacher
     from rkd_online.tasks.rewards import Rewards
@@ -100,8 +101,11 @@ def _teacher(setup: JobSetup, course: Course) -> "Teacher | None":
     )
 
 
-def build_learner(setup: JobSetup, place: LearnerRank) -> "LearnerRole":
-    """The learner, or one rank of it; it publishes nothing before it is connected."""
+def build_learner(
+    setup: JobSetup, place: LearnerRank, copies: "CheckpointCopies | None" = None
+) -> "LearnerRole":
+    """The learner, or one rank of it; it publishes nothing before it is connected. ``copies`` are
+    its way to checkpoints where nodes share no folder."""
     from rkd_online.learning.learner import PolicyLearner
     from rkd_online.learning.ranks import Ranks
     from rkd_online.learning.role import LearnerRole
@@ -123,6 +127,7 @@ def build_learner(setup: JobSetup, place: LearnerRank) -> "LearnerRole":
             ),
         ),
         setup.probe_ids,
+        copies,
     )
 
 

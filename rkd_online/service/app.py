@@ -18,6 +18,7 @@ from rkd_online.service.access.known_keys import KnownKeys
 from rkd_online.service.bell import Bell
 from rkd_online.service.clock import Now, utc_now
 from rkd_online.service.feed import Feeds
+from rkd_online.service.job_storage import storage_of
 from rkd_online.service.launchers.base import Launcher
 from rkd_online.service.launchers.quiet import QuietLauncher
 from rkd_online.service.launchers.ray_jobs import RayJobs
@@ -110,10 +111,10 @@ def _services(settings: Settings, launcher: Launcher, now: Now) -> Services:
     recorder = Recorder()
     database, bell, digests = Database(settings.database, recorder), Bell(), Digests(pepper)
     names = NameChecker(limits_of(settings, shared=not settings.loopback), database)
-    redactor = redactor_of(settings)
+    redactor, storage = redactor_of(settings), storage_of(settings)
     quiet, room = QuietLauncher(launcher, redactor, recorder), WatchedRoom(launcher, recorder, now)
     reconciler = Reconciler(
-        settings, database, quiet, room, bell, names, digests.token, recorder, now
+        settings, database, quiet, room, bell, names, storage, digests.token, recorder, now
     )
     limits = Limits(settings.requests_per_minute)
     return Services(
@@ -128,6 +129,7 @@ def _services(settings: Settings, launcher: Launcher, now: Now) -> Services:
         known_keys=KnownKeys(database, bell),
         limits=limits,
         names=names,
+        storage=storage,
         redactor=redactor,
         recorder=recorder,
         now=now,
@@ -157,6 +159,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             await reconciling
         await services.launcher.close()
         await services.database.close()
+        services.storage.close()
 
 
 async def prepare(services: Services) -> None:

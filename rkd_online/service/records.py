@@ -87,6 +87,12 @@ def _error(services: Services, job: JobRow) -> str | None:
     model it was given, and a run that nobody heard may have pruned what it reported before."""
     if job.error is None or not job.checkpoint or job.checkpoint["step"] == 0:
         return job.error
+    if services.settings.object_store:
+        return (
+            f"{job.error}\nThe newest checkpoint is of step {job.checkpoint['step']}: download it "
+            "with `rkd checkpoints download`, and submit a job with policy.model set to it to "
+            "go on from its weights"
+        )
     path = services.settings.job_dir(job.id) / job.checkpoint["path"]
     if not path.is_dir():
         return job.error
@@ -106,6 +112,6 @@ def _links(services: Services, job: JobRow) -> Links:
         rollouts=f"{here}/rollouts",
         checkpoints=f"{here}/checkpoints",
         logs=f"{here}/logs",
-        data=str(services.settings.job_dir(job.id)),
+        data=services.storage.where(job.id),
         ray_dashboard=services.launcher.dashboard(job.id, job.attempt) if job.attempt else None,
     )

@@ -10,6 +10,7 @@ from rkd_online.service.access.known_keys import KnownKeys
 from rkd_online.service.bell import Bell
 from rkd_online.service.clock import Now
 from rkd_online.service.feed import Feeds
+from rkd_online.service.job_storage import JobStorage
 from rkd_online.service.launchers.base import Launcher
 from rkd_online.service.launchers.watched import WatchedRoom
 from rkd_online.service.naming import NameChecker
@@ -36,6 +37,7 @@ class Services:
     known_keys: KnownKeys
     limits: Limits
     names: NameChecker
+    storage: JobStorage
     redactor: Redactor
     recorder: Recorder
     now: Now

@@ -20,6 +20,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from rkd_online.errors import ObjectStoreError
+from rkd_online.objects.address import checked_address
 from rkd_online.service.safety.hub import pattern_problem
 from rkd_online.service.safety.trackers import server_problem
 
@@ -39,6 +41,11 @@ class Settings(BaseSettings):
 
     data_dir: Path = Field(default=Path(".rkd"), validate_default=True)
     """Folder of the database and of every job's files; made absolute."""
+    object_store: str = ""
+    """Where runs and this API exchange files: ``s3://bucket/prefix``, or ``file:///folder``. Empty:
+    in the data folder, which all nodes see."""
+    object_cache_mib: PositiveInt = 2048
+    """Space in the data folder for what was read from the object store, at each replica."""
     database_url: str = ""
     """SQLAlchemy URL; empty is SQLite in the data folder."""
     host: str = "127.0.0.1"
@@ -129,6 +136,14 @@ class Settings(BaseSettings):
     def _absolute(cls, folder: Path) -> Path:
         return folder.expanduser().resolve()
 
+    @field_validator("object_store")
+    @classmethod
+    def _address(cls, address: str) -> str:
+        try:
+            return checked_address(address) if address else ""
+        except ObjectStoreError as error:
+            raise ValueError(str(error)) from None
+
     @field_validator("allowed_paths", mode="before")
     @classmethod
     def _listed_paths(cls, given: Any) -> Any:
@@ -203,6 +218,14 @@ class Settings(BaseSettings):
         path = self.ray_auth_token_path.expanduser()
         given = self.ray_auth_token.get_secret_value()
         return given or (path.read_text().strip() if path.is_file() else "")
+
+    @property
+    def run_storage(self) -> dict[str, str]:
+        """The part of a run's environment that says where records go. Each node that shares no
+        folder has a data folder of its own."""
+        if self.object_store:
+            return {"RKD_OBJECT_STORE": self.object_store}
+        return {"RKD_DATA_DIR": str(self.data_dir)}
 
     def job_dir(self, job_id: str) -> Path:
         """The folder of one job's files."""

@@ -7,7 +7,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -127,18 +128,29 @@ def free_port() -> int:
 
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    data = tmp_path_factory.mktemp("service")
+    with started(tmp_path_factory.mktemp("service"), {}) as service:
+        yield service
+
+
+@contextmanager
+def started(data: Path, variables: Mapping[str, str]) -> Iterator[Service]:
+    """A control plane in this folder, with a Ray of its own; both have these variables."""
     port, dashboard = free_port(), free_port()
     command = [sys.executable, "-m", "rkd_online.cli", "serve", "--local-ray"]
     command += ["--port", str(port), "--dashboard-port", str(dashboard), "--data-dir", str(data)]
     log = data / "serve.log"
     with log.open("wb") as output:
-        variables = _users_environment() | {"RKD_TRACKERS": json.dumps({"away": AWAY})}
-        process = subprocess.Popen(command, stdout=output, stderr=output, env=variables)
-    started = Service(f"http://127.0.0.1:{port}", data, f"http://127.0.0.1:{dashboard}")
+        trackers = {"RKD_TRACKERS": json.dumps({"away": AWAY})}
+        process = subprocess.Popen(
+            command,
+            stdout=output,
+            stderr=output,
+            env=_users_environment() | trackers | dict(variables),
+        )
+    service = Service(f"http://127.0.0.1:{port}", data, f"http://127.0.0.1:{dashboard}")
     try:
-        _wait_until_up(process, started.url, log)
-        yield started
+        _wait_until_up(process, service.url, log)
+        yield service
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(120) == 0

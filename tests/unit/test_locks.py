@@ -36,8 +36,8 @@ def test_the_base_lock_is_a_part_of_both_others() -> None:
     [
         (["base"], []),
         (["base", "control"], CONTROL),
-        (["cpu", "dev"], ["run", "cpu", "postgres", "dev"]),
-        (["cuda"], ["run", "cuda", "postgres"]),
+        (["cpu", "dev"], ["run", "cpu", "postgres", "s3", "dev"]),
+        (["cuda"], ["run", "cuda", "postgres", "s3"]),
     ],
 )
 def test_a_lock_holds_what_its_extras_ask_for(locks: list[str], extras: list[str]) -> None:

@@ -26,7 +26,8 @@ class LauncherRefused(LauncherError):
 @dataclass(frozen=True, slots=True)
 class Launch:
     """One attempt to start. ``device`` is what its spec asks for; ``resume_from`` is an accepted
-    checkpoint's folder, None at first; ``changes`` is how many changes of the job its spec has in
+    checkpoint's folder, None at first; both folders are below the data folder of the run's node
+    where they are relative; ``changes`` is how many changes of the job its spec has in
     it."""
 
     job_id: str

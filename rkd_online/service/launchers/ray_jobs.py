@@ -146,14 +146,17 @@ class RayJobs:
 
     def _environment(self, launch: Launch) -> dict[str, str]:
         """The driver makes the task's problems and computes with torch as the actors do."""
-        variables = engine_environment(launch.device) | {
-            "RKD_CONTROL_URL": self._settings.control_url,
-            "RKD_DATA_DIR": str(self._settings.data_dir),
-            "RKD_JOB_ID": launch.job_id,
-            "RKD_ATTEMPT_TOKEN": launch.token,
-            "RKD_CHANGES": str(launch.changes),
-            "RAY_JOB_STOP_WAIT_TIME_S": str(STOP_WAIT_SECONDS),
-        }
+        variables = (
+            engine_environment(launch.device)
+            | self._settings.run_storage
+            | {
+                "RKD_CONTROL_URL": self._settings.control_url,
+                "RKD_JOB_ID": launch.job_id,
+                "RKD_ATTEMPT_TOKEN": launch.token,
+                "RKD_CHANGES": str(launch.changes),
+                "RAY_JOB_STOP_WAIT_TIME_S": str(STOP_WAIT_SECONDS),
+            }
+        )
         if self._settings.trackers:
             variables["RKD_TRACKERS"] = json.dumps(self._settings.trackers)
         if launch.resume_from is not None:

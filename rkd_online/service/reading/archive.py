@@ -1,14 +1,12 @@
 """A checkpoint as one tar, made while it is sent: no temporary file, and a length that is known."""
 
-import os
 import tarfile
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from rkd_online.errors import ServiceError
-from rkd_online.service.reading.checkpoints import MANIFEST, SavedFile
+from rkd_online.service.reading.job_files import SavedFile
+from rkd_online.service.reading.names import MANIFEST
 
-CHUNK_BYTES: Final = 1 << 20
 END: Final = bytes(2 * tarfile.BLOCKSIZE)
 
 
@@ -23,38 +21,25 @@ class Archive:
     @property
     def length(self) -> int:
         """Bytes of the whole."""
-        sizes = (
-            len(header) + one.stat.st_size + _padding(one.stat.st_size)
-            for header, one in self._members
-        )
+        sizes = (len(header) + one.size + _padding(one.size) for header, one in self._members)
         return sum(sizes) + len(END)
 
     def chunks(self) -> Iterator[bytes]:
-        """The archive in parts. Raises ServiceError where a file is no longer what it was, which
-        ends the transfer before its length is reached."""
+        """The archive in parts. Raises an error where a file is no longer what it was, which ends
+        the transfer before its length is reached."""
         for header, one in self._members:
             yield header
-            yield from _content(one)
-            yield bytes(_padding(one.stat.st_size))
+            yield from one.chunks(0, one.size)
+            yield bytes(_padding(one.size))
         yield END
 
 
 def _header(folder: str, file: SavedFile) -> bytes:
     info = tarfile.TarInfo(f"{folder}/{file.path}")
-    info.size = file.stat.st_size
-    info.mtime = int(file.stat.st_mtime)
+    info.size = file.size
+    info.mtime = file.modified_ns // 10**9
     return info.tobuf(tarfile.GNU_FORMAT)
 
 
 def _padding(size: int) -> int:
     return -size % tarfile.BLOCKSIZE
-
-
-def _content(file: SavedFile) -> Iterator[bytes]:
-    left = file.stat.st_size
-    with os.fdopen(os.open(file.place, os.O_RDONLY | os.O_NOFOLLOW), "rb") as opened:
-        while left and (chunk := opened.read(min(CHUNK_BYTES, left))):
-            left -= len(chunk)
-            yield chunk
-    if left:
-        raise ServiceError(f"{file.place} lost {left} bytes while it was sent")

@@ -2,20 +2,16 @@
 
 from datetime import UTC, datetime
 from itertools import islice
-from pathlib import Path
 
-from rkd_online.service.reading.checkpoints import (
-    MANIFEST,
-    SavedCheckpoint,
-    files_of,
-    saved_checkpoints,
-)
+from rkd_online.service.reading.checkpoints import SavedCheckpoint, files_of, saved_checkpoints
 from rkd_online.service.reading.evaluations import Evaluations, named_checkpoints
+from rkd_online.service.reading.job_files import JobFiles
+from rkd_online.service.reading.names import MANIFEST
 from rkd_online.service.schemas.checkpoint import CheckpointRecord
 
 
 def checkpoint_page(
-    job: Path, accepted: str | None, after: tuple[int, int] | None, limit: int
+    job: JobFiles, accepted: str | None, after: tuple[int, int] | None, limit: int
 ) -> list[CheckpointRecord]:
     """The checkpoints behind attempt and step ``after``, newest first. ``accepted`` is the path of
     the one that the job would go on from."""
@@ -31,7 +27,7 @@ def checkpoint_page(
 class _Describing:
     """What the records of one page have in common."""
 
-    def __init__(self, job: Path, accepted: str | None) -> None:
+    def __init__(self, job: JobFiles, accepted: str | None) -> None:
         self.saved = saved_checkpoints(job)
         self._latest = {one.step: one for one in reversed(self.saved)}
         self._accepted = accepted
@@ -40,7 +36,7 @@ class _Describing:
 
     def record(self, one: SavedCheckpoint) -> CheckpointRecord | None:
         """None where its run has deleted it meanwhile."""
-        files = {file.path: file.stat for file in files_of(one)}
+        files = {file.path: file for file in files_of(one)}
         if MANIFEST not in files:
             return None
         return CheckpointRecord(
@@ -48,9 +44,9 @@ class _Describing:
             attempt=one.attempt,
             step=one.step,
             path=one.path,
-            written_at=datetime.fromtimestamp(files[MANIFEST].st_mtime, UTC),
+            written_at=datetime.fromtimestamp(files[MANIFEST].modified_ns / 1e9, UTC),
             files=len(files),
-            bytes=sum(seen.st_size for seen in files.values()),
+            bytes=sum(file.size for file in files.values()),
             resumes=one.path == self._accepted,
             last=None if self._named is None else one.path == self._named.last,
             best=None if self._named is None else one.path == self._named.best,

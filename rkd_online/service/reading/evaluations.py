@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from rkd_online.service.reading.job_files import JobFiles
 from rkd_online.service.schemas.checkpoint import CheckpointEvaluation, Measured
 
 MOST_BYTES: Final = 64 << 20
@@ -57,8 +58,8 @@ Found = TypeVar("Found", bound=BaseModel)
 class Evaluations:
     """Those of one job; what belongs to no step by its name is read once."""
 
-    def __init__(self, job: Path) -> None:
-        self._folder = job / "evaluations"
+    def __init__(self, job: JobFiles) -> None:
+        self._job = job
         self._ends = {name: self._read(name) for name in (BEFORE, AFTER)}
 
     def of(self, step: int) -> Iterator[CheckpointEvaluation]:
@@ -76,12 +77,12 @@ class Evaluations:
                 )
 
     def _read(self, name: str) -> _Evaluation | None:
-        return _read(self._folder / f"{name}.json", _Evaluation)
+        return _read(self._job.local(f"evaluations/{name}.json"), _Evaluation)
 
 
-def named_checkpoints(job: Path) -> NamedCheckpoints | None:
+def named_checkpoints(job: JobFiles) -> NamedCheckpoints | None:
     """What the job's report names; None before there is one."""
-    report = _read(job / "report.json", _Report)
+    report = _read(job.local("report.json"), _Report)
     return report.checkpoints if report else None
 
 

@@ -2,10 +2,10 @@
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, NamedTuple
 
-from rkd_online.service.reading.folder import attempts, by_step
+from rkd_online.service.reading.job_files import JobFiles
+from rkd_online.service.reading.names import step_name
 
 MOST_GROUP: Final = 2**63 - 1
 MOST_SIBLING: Final = 2**31 - 1
@@ -29,7 +29,8 @@ class RolloutFile:
 
     step: int
     attempt: int
-    path: Path
+    path: str
+    """Below the job's folder."""
 
 
 def parse_id(text: str) -> RolloutId | None:
@@ -41,14 +42,18 @@ def parse_id(text: str) -> RolloutId | None:
     return one if one.group <= MOST_GROUP and one.sibling <= MOST_SIBLING else None
 
 
-def rollout_files(job: Path) -> dict[int, RolloutFile]:
+def rollout_files(job: JobFiles) -> dict[int, RolloutFile]:
     """The record of each step, in order. What an attempt did after the step from which the next one
     went on does not count."""
     found: dict[int, RolloutFile] = {}
-    for attempt, folder in attempts(job):
-        own = by_step(folder / "rollouts", ".parquet")
-        first = min(own, default=None)
-        if first is not None:
-            kept = {step: one for step, one in found.items() if step < first}
-            found = kept | {step: RolloutFile(step, attempt, path) for step, path in own.items()}
+    for attempt in job.attempts():
+        own = [_file(attempt, step) for step in job.rollout_steps(attempt)]
+        if own:
+            kept = {step: one for step, one in found.items() if step < own[0].step}
+            found = kept | {one.step: one for one in own}
     return found
+
+
+def _file(attempt: int, step: int) -> RolloutFile:
+    path = f"attempts/{attempt}/rollouts/{step_name(step, '.parquet')}"
+    return RolloutFile(step, attempt, path)

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from rkd_online.service.reading import rollout_table
+from rkd_online.service.reading.job_files import JobFiles
 from rkd_online.service.reading.rollout_files import (
     MOST_GROUP,
     MOST_SIBLING,
@@ -29,7 +29,7 @@ class RolloutPage:
     next: RolloutId | None
 
 
-def rollout_page(job: Path, wanted: Wanted, after: RolloutId | None, limit: int) -> RolloutPage:
+def rollout_page(job: JobFiles, wanted: Wanted, after: RolloutId | None, limit: int) -> RolloutPage:
     """The rollouts behind ``after``, newest step first. A page that looks for what is rare ends
     before it is full, and has a next one all the same."""
     rows: list[RolloutRecord] = []
@@ -41,12 +41,12 @@ def rollout_page(job: Path, wanted: Wanted, after: RolloutId | None, limit: int)
     return RolloutPage(rows, search.place if search.tired else None)
 
 
-def find_rollout(job: Path, wanted: RolloutId) -> RolloutTokens | None:
+def find_rollout(job: JobFiles, wanted: RolloutId) -> RolloutTokens | None:
     """One rollout with its tokens; None where there is none of this id."""
     file = rollout_files(job).get(wanted.step)
     if file is None:
         return None
-    with rollout_table.opened(file.path) as table:
+    with rollout_table.opened(job.local(file.path)) as table:
         row = table.find(wanted.group, wanted.sibling)
     if row is None:
         return None
@@ -69,10 +69,10 @@ class _Search:
         """Whether it has looked at enough for one page."""
         return self._rows >= MOST_ROWS or self._files >= MOST_FILES
 
-    def rows(self, job: Path) -> Iterator[tuple[RolloutFile, dict[str, Any]]]:
+    def rows(self, job: JobFiles) -> Iterator[tuple[RolloutFile, dict[str, Any]]]:
         """What matches, until there is no more or enough was looked at."""
         for file in self._begun(job):
-            with rollout_table.opened(file.path) as table:
+            with rollout_table.opened(job.local(file.path)) as table:
                 after = self._after_in(file.step)
                 for batch in table.batches(self._wanted, after):
                     yield from ((file, row) for row in batch.rows)
@@ -85,7 +85,7 @@ class _Search:
             if self.tired:
                 return
 
-    def _begun(self, job: Path) -> Iterator[RolloutFile]:
+    def _begun(self, job: JobFiles) -> Iterator[RolloutFile]:
         """Newest step first; the first one may have been read in part."""
         found = rollout_files(job)
         for step in sorted(found, reverse=True):

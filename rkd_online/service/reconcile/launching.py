@@ -1,10 +1,11 @@
 """Starting the run of an attempt, once, however often it takes to reach the cluster."""
 
-import json
+import asyncio
 from datetime import timedelta
 
-from rkd_online.errors import SpecError
+from rkd_online.errors import ObjectStoreError, SpecError
 from rkd_online.service.clock import Now
+from rkd_online.service.job_storage import JobStorage
 from rkd_online.service.launchers.base import (
     Launch,
     Launcher,
@@ -34,6 +35,7 @@ class Launching:
         holder: Holder,
         listening: Listening,
         names: NameChecker,
+        storage: JobStorage,
         token_of: TokenOf,
         recorder: Recorder,
         now: Now,
@@ -43,6 +45,7 @@ class Launching:
         self._holder = holder
         self._listening = listening
         self._names = names
+        self._storage = storage
         self._token_of = token_of
         self._recorder = recorder
         self._now = now
@@ -54,7 +57,7 @@ class Launching:
                 found = await self._launcher.status(attempt.job_id, attempt.number)
                 if found.state is RunState.UNKNOWN:
                     await self._start(attempt)
-        except (LauncherUnavailable, OSError) as error:
+        except (LauncherUnavailable, ObjectStoreError, OSError) as error:
             # A disk that is full now may have room in a minute.
             await self._delay(attempt, str(error))
         except (LauncherRefused, SpecError) as error:
@@ -68,9 +71,7 @@ class Launching:
                 return
             _, job, _ = held
         await self._names.check(JobSpec.model_validate(job.spec), job.project_id)
-        folder = self._settings.job_dir(job.id)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "spec.json").write_text(json.dumps(job.spec, indent=2) + "\n")
+        folder = await asyncio.to_thread(self._storage.hand_over, job.id, job.spec)
         await self._launcher.start(
             Launch(
                 job_id=job.id,

@@ -14,6 +14,7 @@ from structlog.contextvars import bound_contextvars
 
 from rkd_online.service.bell import Bell
 from rkd_online.service.clock import Now
+from rkd_online.service.job_storage import JobStorage
 from rkd_online.service.launchers.base import LauncherError
 from rkd_online.service.launchers.quiet import QuietLauncher
 from rkd_online.service.launchers.room import Room
@@ -52,6 +53,7 @@ class Reconciler:
         room: WatchedRoom,
         bell: Bell,
         names: NameChecker,
+        storage: JobStorage,
         token_of: TokenOf,
         recorder: Recorder,
         now: Now,
@@ -63,7 +65,16 @@ class Reconciler:
         self._now = now
         self._lease = Lease(f"replica-{secrets.token_hex(8)}", timedelta(seconds=LEASE_SECONDS))
         self._tending = Tending(
-            settings, database, cluster, bell, self._lease, names, token_of, recorder, now
+            settings,
+            database,
+            cluster,
+            bell,
+            self._lease,
+            names,
+            storage,
+            token_of,
+            recorder,
+            now,
         )
         self._admission = Admission(settings, self._lease, token_of, now)
         self._bell = bell

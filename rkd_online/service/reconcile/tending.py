@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from rkd_online.service.bell import Bell
 from rkd_online.service.clock import Now
+from rkd_online.service.job_storage import JobStorage
 from rkd_online.service.launchers.base import RunState
 from rkd_online.service.launchers.quiet import QuietLauncher
 from rkd_online.service.naming import NameChecker
@@ -35,6 +36,7 @@ class Tending:
         bell: Bell,
         lease: Lease,
         names: NameChecker,
+        storage: JobStorage,
         token_of: TokenOf,
         recorder: Recorder,
         now: Now,
@@ -47,7 +49,15 @@ class Tending:
         self.listening = Listening(now)
         self._retry = Retry(settings.max_attempts, timedelta(seconds=settings.retry_wait_seconds))
         self._launching = Launching(
-            settings, cluster.plain, self._holder, self.listening, names, token_of, recorder, now
+            settings,
+            cluster.plain,
+            self._holder,
+            self.listening,
+            names,
+            storage,
+            token_of,
+            recorder,
+            now,
         )
 
     async def tend(self, job: JobRow, attempt: AttemptRow) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Annotated, Any, Final
+from urllib.parse import quote
 
 from fastapi import APIRouter, Header, Path, Query, Response
 from fastapi.responses import FileResponse, StreamingResponse
@@ -12,18 +13,19 @@ from rkd_online.service.reading.archive import Archive
 from rkd_online.service.reading.checkpoint_page import checkpoint_page
 from rkd_online.service.reading.checkpoints import (
     SavedCheckpoint,
-    SavedFile,
     digests,
     files_of,
     find_checkpoint,
-    find_file,
     parse_name,
 )
+from rkd_online.service.reading.disk_files import DiskFile
+from rkd_online.service.reading.job_files import SavedFile
 from rkd_online.service.routes.access import read_job
 from rkd_online.service.schemas.answer import Page
 from rkd_online.service.schemas.checkpoint import CheckpointFile, CheckpointRecord
 from rkd_online.service.services import Services, ServicesDep
 from rkd_online.service.web.problems import ApiError, documented
+from rkd_online.service.web.ranges import part_response
 
 router = APIRouter(prefix="/v1/jobs/{job_id}/checkpoints", tags=["results"])
 
@@ -50,13 +52,13 @@ async def list_checkpoints(
 ) -> Page[CheckpointRecord]:
     """The whole checkpoints that a job keeps, of the newest attempt and step first.
 
-    They are read from the job's files: where this service does not see the disk that runs write to
-    there are none.
+    They are read from the job's files: where this service sees neither the disk that runs write to
+    nor their object store there are none.
     """
     job = await read_job(services, caller, job_id)
     accepted = job.checkpoint["path"] if job.checkpoint else None
     found = await asyncio.to_thread(
-        checkpoint_page, services.settings.job_dir(job_id), accepted, _position(after), limit + 1
+        checkpoint_page, services.storage.files(job_id), accepted, _position(after), limit + 1
     )
     has_more = len(found) > limit
     return Page(
@@ -84,7 +86,7 @@ async def list_files(
     has_more = len(found) > limit
     return Page(
         data=[
-            CheckpointFile(path=one.path, bytes=one.stat.st_size, sha256=known.get(one.path))
+            CheckpointFile(path=one.path, bytes=one.size, sha256=known.get(one.path))
             for one in found[:limit]
         ],
         has_more=has_more,
@@ -111,16 +113,22 @@ async def download_file(
     caller: Viewer,
     services: ServicesDep,
     if_none_match: Annotated[str | None, Header(max_length=1000)] = None,
+    range: Annotated[str | None, Header(include_in_schema=False)] = None,
+    if_range: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> Response:
     """One file of a checkpoint. `Range` asks for a part of it, with `If-Range` only while it is the
     same file."""
     saved = await _checkpoint(services, caller, job_id, name)
-    found = await asyncio.to_thread(find_file, saved, path)
+    found = await asyncio.to_thread(saved.content.file, path)
     if found is None:
         raise ApiError(404, "file_not_found", f"checkpoint {name} of {job_id} has no file {path!r}")
     headers = {"ETag": _tag(found, (await asyncio.to_thread(digests, saved)).get(path))}
     if if_none_match is not None and _names(if_none_match, headers["ETag"]):
         return Response(status_code=304, headers=headers)
+    if not isinstance(found, DiskFile):
+        last = quote(path.rpartition("/")[2])
+        headers |= NO_SNIFFING | {"Content-Disposition": f'attachment; filename="{last}"'}
+        return part_response(found, range, if_range, headers, BINARY)
     return FileResponse(
         found.place,
         media_type=BINARY,
@@ -151,7 +159,7 @@ async def _checkpoint(
     services: Services, caller: Caller, job_id: str, name: str
 ) -> SavedCheckpoint:
     await read_job(services, caller, job_id)
-    found = await asyncio.to_thread(find_checkpoint, services.settings.job_dir(job_id), name)
+    found = await asyncio.to_thread(find_checkpoint, services.storage.files(job_id), name)
     if found is None:
         raise ApiError(404, "checkpoint_not_found", f"{job_id} has no checkpoint {name!r}")
     return found
@@ -170,7 +178,7 @@ def _position(after: str | None) -> tuple[int, int] | None:
 
 def _tag(file: SavedFile, digest: str | None) -> str:
     """The manifest has no digest of itself."""
-    return f'"{digest}"' if digest else f'"{file.stat.st_mtime_ns:x}-{file.stat.st_size:x}"'
+    return f'"{digest}"' if digest else f'"{file.modified_ns:x}-{file.size:x}"'
 
 
 def _names(if_none_match: str, tag: str) -> bool:

@@ -34,9 +34,11 @@ async def show_report(job_id: JobId, caller: Viewer, services: ServicesDep) -> F
 )
 async def show_report_plot(job_id: JobId, caller: Viewer, services: ServicesDep) -> FileResponse:
     """The report as a picture, as it was drawn at the end of the job."""
-    path = (await _report(services, caller, job_id)).with_suffix(".png")
+    await _report(services, caller, job_id)
+    path = await asyncio.to_thread(services.storage.files(job_id).local, "report.png")
     if not path.is_file():
-        raise ApiError(404, "no_plot", f"the plot of {job_id} is no longer there: {path}")
+        where = f"{services.storage.where(job_id)}/report.png"
+        raise ApiError(404, "no_plot", f"the plot of {job_id} is no longer there: {where}")
     return FileResponse(path, media_type="image/png")
 
 
@@ -49,7 +51,7 @@ async def show_trace(job_id: JobId, caller: Viewer, services: ServicesDep) -> St
     """Who did what when, for trace viewers such as https://ui.perfetto.dev, in the Trace Event
     Format; ``otherData`` sums it up. Of a job that runs: its steps so far."""
     job = await read_job(services, caller, job_id)
-    folder = services.settings.job_dir(job_id)
+    folder = await asyncio.to_thread(services.storage.files(job_id).with_traces)
     if not await asyncio.to_thread(has_steps, folder):
         detail = f"{job_id} is {job.status} and has no trace: it begins when the first step is done"
         raise ApiError(404, "no_trace", detail)
@@ -60,7 +62,7 @@ async def show_trace(job_id: JobId, caller: Viewer, services: ServicesDep) -> St
 async def _report(services: Services, caller: Caller, job_id: str) -> Path:
     """The last file that a job writes."""
     job = await read_job(services, caller, job_id)
-    path = services.settings.job_dir(job_id) / "report.json"
+    path = await asyncio.to_thread(services.storage.files(job_id).local, "report.json")
     if not path.is_file():
         raise ApiError(404, "no_report", f"{job_id} is {job.status} and has no report yet")
     return path

@@ -43,14 +43,15 @@ async def list_rollouts(
     """The rollouts of a job, newest step first, those of a step by group and place; of a step that
     was done again those of its last attempt.
 
-    They are read from the job's files: where this service does not see the disk that runs write to
-    there are none. A page that looks for what is rare ends early: go on while `has_more`.
+    They are read from the job's files: where this service sees neither the disk that runs write to
+    nor their object store there are none. A page that looks for what is rare ends early: go on
+    while `has_more`.
     """
     await read_job(services, caller, job_id)
     await asyncio.to_thread(require_pyarrow)
     wanted = Wanted(step, group, min_reward, max_reward, correct, task)
-    folder = services.settings.job_dir(job_id)
-    found = await asyncio.to_thread(rollout_page, folder, wanted, _position(after), limit)
+    files = services.storage.files(job_id)
+    found = await asyncio.to_thread(rollout_page, files, wanted, _position(after), limit)
     return Page(
         data=found.rows,
         has_more=found.next is not None,
@@ -69,8 +70,8 @@ async def show_rollout(
     await read_job(services, caller, job_id)
     await asyncio.to_thread(require_pyarrow)
     wanted = parse_id(rollout_id)
-    folder = services.settings.job_dir(job_id)
-    found = await asyncio.to_thread(find_rollout, folder, wanted) if wanted else None
+    files = services.storage.files(job_id)
+    found = await asyncio.to_thread(find_rollout, files, wanted) if wanted else None
     if found is None:
         raise ApiError(404, "rollout_not_found", f"{job_id} has no rollout {rollout_id!r}")
     return found

@@ -7,7 +7,7 @@ from pathlib import Path
 from rkd_online.errors import SpecError
 from rkd_online.service.safety.content import code_problem
 from rkd_online.service.safety.datasets import dataset_problems
-from rkd_online.service.safety.folders import Folders, OwnsJob
+from rkd_online.service.safety.folders import OwnsJob
 from rkd_online.service.safety.hub import hub_problem
 from rkd_online.service.safety.limits import Limits
 from rkd_online.service.safety.named import (
@@ -56,15 +56,22 @@ def _problems(spec: JobSpec, limits: Limits, owns_job: OwnsJob) -> Iterator[str]
         if problem is not None:
             yield f"{hub.field}: {problem}"
     for named in paths_of(spec):
-        problem = _path_problem(named, limits.folders, owns_job)
+        problem = _path_problem(named, limits, owns_job)
         if problem is not None:
             yield f"{named.field}: {problem}"
     yield from dataset_problems(spec, evaluated_answers=limits.evaluated_answers)
     yield from tracker_problems(spec, limits.trackers)
 
 
-def _path_problem(named: NamedPath, folders: Folders, owns_job: OwnsJob) -> str | None:
+def _path_problem(named: NamedPath, limits: Limits, owns_job: OwnsJob) -> str | None:
+    folders = limits.folders
     outside = folders.problem(named.path, owns_job)
+    if outside is None and limits.apart and folders.is_of_a_job(named.path):
+        return (
+            f"{shown(named.path)} is of a job, and the files of jobs are in the object store, not "
+            "on the nodes: download it (`rkd checkpoints download`, or the API) and put it into a "
+            "folder of RKD_ALLOWED_PATHS that this API and all nodes have"
+        )
     if outside is not None or isinstance(named, NamedFile):
         return outside
     folder = Path(named.path)

@@ -10,12 +10,14 @@ from rkd_online.service.settings import Settings
 @dataclass(frozen=True, slots=True)
 class Limits:
     """``models`` are patterns of models of the hub. ``evaluated_answers``: whether verifiers may
-    run answers as Python. ``trackers`` are names of tracking servers."""
+    run answers as Python. ``trackers`` are names of tracking servers. ``apart``: whether the nodes
+    see no job's folder."""
 
     folders: Folders
     models: tuple[str, ...]
     evaluated_answers: bool
     trackers: tuple[str, ...]
+    apart: bool
 
 
 def limits_of(settings: Settings, *, shared: bool) -> Limits:
@@ -27,6 +29,7 @@ def limits_of(settings: Settings, *, shared: bool) -> Limits:
         models=settings.allowed_models,
         evaluated_answers=not shared if evaluated is None else evaluated,
         trackers=tuple(settings.trackers),
+        apart=bool(settings.object_store),
     )
 
 

@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from rkd_online.errors import ServiceError, SpecError
+from rkd_online.errors import ObjectStoreError, ServiceError, SpecError
 from rkd_online.service.schemas.problem import FieldError, Problem
 from rkd_online.service.state import IllegalTransition
 from rkd_online.service.web.fields import field_errors
@@ -71,6 +71,12 @@ def install(app: FastAPI) -> None:
         lines = [line for line in str(error).splitlines() if line.strip()]
         errors = [_spec_problem(line) for line in lines]
         return _response(422, "unusable_spec", str(error), errors=errors)
+
+    @app.exception_handler(ObjectStoreError)
+    async def away(request: Request, error: ObjectStoreError) -> JSONResponse:
+        log.error("the object store is away: %s", error)
+        detail = "the object store with the files of jobs does not answer: ask again later"
+        return _response(503, "object_store_away", detail)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:

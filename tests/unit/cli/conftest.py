@@ -35,6 +35,7 @@ def rkd(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
         "RKD_DATA_DIR",
         "RKD_LOCAL_RAY_PORT",
         "RKD_API_KEY",
+        "RKD_OBJECT_STORE",
     ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLUMNS", "80")

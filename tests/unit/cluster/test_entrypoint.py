@@ -12,6 +12,7 @@ from rkd_online.cluster import entrypoint
 from rkd_online.cluster.entrypoint import EXIT_FENCED, EXIT_PAUSED, final
 from rkd_online.errors import ClusterError, ModelError, TooLargeError, WeightSyncError
 from rkd_online.run import steering
+from rkd_online.run.keeping import OnDisk
 from rkd_online.run.records import RunFolder
 from rkd_online.run.steering import Paused
 from rkd_online.spec.job import JobSpec
@@ -61,7 +62,7 @@ def supervised(
     monkeypatch.setenv("RKD_ATTEMPT_TOKEN", "secret")
     monkeypatch.setattr(entrypoint, "WATCH_SECONDS", 0.01)
     monkeypatch.setattr(entrypoint, "ControlPlaneSink", lambda *_, **__: control)
-    monkeypatch.setattr(entrypoint, "_run", lambda folder, number, control: run(control))
+    monkeypatch.setattr(entrypoint, "_run", lambda folder, number, control, keeping: run(control))
     code = asyncio.run(entrypoint._supervise(RunFolder(Path("runs/job")), 1))
     assert control.closed
     return code, control
@@ -131,7 +132,7 @@ def test_a_run_that_goes_on_pauses_while_it_starts(
     cluster = Cluster(monkeypatch, tmp_path)
     monkeypatch.setenv("RKD_RESUME_FROM", str(checkpoint(tmp_path / "step-000007", 7)))
     with pytest.raises(Paused) as pause:
-        asyncio.run(entrypoint._run(cluster.folder, 2, cluster.control))  # type: ignore[arg-type]
+        asyncio.run(entrypoint._run(cluster.folder, 2, cluster.control, OnDisk()))  # type: ignore[arg-type]
     assert pause.value.step == 7
     assert cluster.ended == ["start"]
 
@@ -142,4 +143,4 @@ def test_a_run_without_a_checkpoint_goes_on_with_its_start(
     cluster = Cluster(monkeypatch, tmp_path)
     monkeypatch.delenv("RKD_RESUME_FROM", raising=False)
     with pytest.raises(ClusterError, match="the start went on"):
-        asyncio.run(entrypoint._run(cluster.folder, 1, cluster.control))  # type: ignore[arg-type]
+        asyncio.run(entrypoint._run(cluster.folder, 1, cluster.control, OnDisk()))  # type: ignore[arg-type]

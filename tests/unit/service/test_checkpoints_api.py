@@ -17,9 +17,10 @@ from rkd_online.errors import ServiceError
 from rkd_online.learning.checkpoint import write_checkpoint
 from rkd_online.learning.manifest import read_manifest
 from rkd_online.run.records import RunFolder
-from rkd_online.service.reading import archive, checkpoints
+from rkd_online.service.reading import checkpoints, disk_files
 from rkd_online.service.reading.archive import Archive
-from rkd_online.service.reading.checkpoints import SavedFile, files_of, find_checkpoint
+from rkd_online.service.reading.checkpoints import files_of, find_checkpoint
+from rkd_online.service.reading.disk_files import DiskFile, DiskFiles
 from rkd_online.types import Progress
 from rkd_online.zoo import zoo_path
 from tests.unit.evaluation.evaluations import evaluation
@@ -427,13 +428,13 @@ async def test_an_archive_is_as_long_as_it_says_and_any_tar_reads_it(
     tmp_path: Path, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also with a path that does not fit into a tar's own header."""
-    monkeypatch.setattr(archive, "CHUNK_BYTES", 100)
+    monkeypatch.setattr(disk_files, "CHUNK_BYTES", 100)
     content = bytes(number % 251 for number in range(size))
     paths = ["manifest.json", "a/" + "b" * 200 + "/c.bin"]
     for path in paths:
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_bytes(content)
-    files = [SavedFile(path, tmp_path / path, (tmp_path / path).stat()) for path in paths]
+    files = [DiskFile(path, tmp_path / path, (tmp_path / path).stat()) for path in paths]
     made = Archive("x", files)
     whole = b"".join(made.chunks())
     assert len(whole) == made.length
@@ -449,7 +450,7 @@ async def test_an_archive_of_a_file_that_shrinks_or_becomes_a_link_ends_before_i
 ) -> None:
     one: Saved = await job(plane)
     folder = one.put(1, 2)
-    found = find_checkpoint(one.folder, "1-step-000002")
+    found = find_checkpoint(DiskFiles(one.folder), "1-step-000002")
     assert found is not None
     made = Archive("x", files_of(found))
     weights = folder / "model.safetensors"

@@ -39,7 +39,9 @@ class Places:
 
     @property
     def limits(self) -> Limits:
-        return Limits(self.folders, ("hf:*/*",), evaluated_answers=False, trackers=("team",))
+        return Limits(
+            self.folders, ("hf:*/*",), evaluated_answers=False, trackers=("team",), apart=False
+        )
 
     def checkpoint(self, job_id: str) -> Path:
         return self.data / "runs" / job_id / CHECKPOINT

@@ -105,7 +105,7 @@ def test_they_are_refused_alone_in_a_mixture_and_in_a_composite(places: Places) 
 
 
 def test_an_administrator_can_allow_them(places: Places) -> None:
-    limits = Limits(places.folders, (), evaluated_answers=True, trackers=())
+    limits = Limits(places.folders, (), evaluated_answers=True, trackers=(), apart=False)
     assert refused(limits, task=gym("countdown")) == []
 
 

@@ -1,6 +1,7 @@
 """Which paths a job may name, on a real disk with real links."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from rkd_online.service.safety import tree
 from rkd_online.service.safety.check import first_look
 from rkd_online.spec.load import parse_spec
-from tests.unit.service.safety.places import CHECKPOINT, FOREIGN, OWN, Places, files
+from tests.unit.service.safety.places import CHECKPOINT, FOREIGN, OWN, Places, files, refused
 from tests.unit.spec.job import job
 
 
@@ -243,3 +244,19 @@ def test_a_folder_of_countless_files_is_not_walked_to_its_end(
         (places.root / "model" / str(number)).touch()
     (line,) = places.lines(policy__model=str(places.root / "model"))
     assert line.endswith("has more than 3 files")
+
+
+def test_files_of_jobs_are_refused_where_nodes_do_not_see_them(places: Places) -> None:
+    """Those of other projects are refused as ever."""
+    limits = replace(places.limits, apart=True)
+    own = places.checkpoint(OWN)
+    assert refused(limits, [OWN], policy__model=str(own)) == [
+        f"policy.model: {str(own)!r} is of a job, and the files of jobs are in the object store, "
+        "not on the nodes: download it (`rkd checkpoints download`, or the API) and put it into a "
+        "folder of RKD_ALLOWED_PATHS that this API and all nodes have"
+    ]
+    assert len(refused(limits, [OWN], **stored(own))) == 1
+    assert refused(limits, [OWN], policy__model=str(places.root / "model")) == []
+    assert refused(limits, [OWN], policy__model=str(places.checkpoint(FOREIGN))) == [
+        f"policy.model: {str(places.checkpoint(FOREIGN))!r} is of no job of this project"
+    ]

@@ -1,0 +1,171 @@
+"""Checkpoints between a node and the store: the manifest is stored last, so that a reader finds a
+whole checkpoint or none."""
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
+
+from rkd_online.errors import CheckpointError, ObjectStoreError
+from rkd_online.locks import exclusive
+from rkd_online.objects.job import JobObjects
+
+MANIFEST: Final = "manifest.json"
+LOCK_SECONDS: Final = 3600.0
+"""Another rank of this node may be fetching the same."""
+TRIES: Final = 3
+
+
+class CheckpointCopies:
+    """A learner's way to the checkpoints of its job. Folders are named as on the driver's node; on
+    this one they lie in the job's own folder."""
+
+    def __init__(self, objects: JobObjects) -> None:
+        self._objects = objects
+        self._pulled: set[Path] = set()
+
+    def here(self, folder: Path) -> Path:
+        """This node's folder for one that the driver names."""
+        return self._objects.here(_path(folder))
+
+    def push(self, folder: Path) -> None:
+        """Store a checkpoint that is whole on this node. Of its files here the manifest stays.
+
+        Raises ObjectStoreError; the checkpoint then does not count, and lies here as it is.
+        """
+        place = self.here(folder)
+        files = _files(json.loads((place / MANIFEST).read_bytes()), folder)
+        for name in files:
+            self._objects.push(_path(folder) / name)
+        self._check_stored(folder, files)
+        self._objects.push(_path(folder) / MANIFEST)
+        strip(place)
+
+    def pull(self, folder: Path) -> Path:
+        """Have a checkpoint whole on this node, whatever is here of it; its folder.
+
+        Raises CheckpointError where the store has none, or not what its manifest says.
+        """
+        place = self.here(folder)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(place):
+            manifest = self._manifest(folder)
+            files = _files(json.loads(manifest), folder)
+            if not _is_whole(place, manifest, files):
+                self._fetch(folder, manifest, files)
+        self._pulled.add(place)
+        return place
+
+    def drop(self) -> None:
+        """Make room: what was pulled is no longer needed."""
+        for place in self._pulled:
+            strip(place)
+        self._pulled.clear()
+
+    def _manifest(self, folder: Path) -> bytes:
+        name = self._objects.name(_path(folder) / MANIFEST)
+        try:
+            return self._objects.store.read(name)
+        except FileNotFoundError:
+            raise CheckpointError(
+                f"{self._objects}/{_path(folder)} is no checkpoint: it has no {MANIFEST}"
+            ) from None
+
+    def _fetch(self, folder: Path, manifest: bytes, files: dict[str, Any]) -> None:
+        place = self.here(folder)
+        partial = place.with_name(f".{place.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        try:
+            for name, recorded in files.items():
+                self._fetch_file(folder, partial, name, recorded)
+            (partial / MANIFEST).write_bytes(manifest)
+            shutil.rmtree(place, ignore_errors=True)
+            os.replace(partial, place)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+    def _fetch_file(self, folder: Path, partial: Path, name: str, recorded: dict[str, Any]) -> None:
+        place = partial / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        for _ in range(TRIES):
+            try:
+                self._objects.store.get(self._objects.name(_path(folder) / name), place)
+            except FileNotFoundError:
+                break
+            if place.stat().st_size == recorded["bytes"] and _digest(place) == recorded["sha256"]:
+                return
+        raise CheckpointError(
+            f"checkpoint {self._objects}/{_path(folder)} is damaged: {name} is missing or is not "
+            "what was written; resume from an earlier checkpoint"
+        )
+
+    def _check_stored(self, folder: Path, files: dict[str, Any]) -> None:
+        base = _path(folder)
+        stored = self._objects.find(str(base))
+        for name, recorded in files.items():
+            found = stored.get(str(base / name))
+            if found is None or found.bytes != recorded["bytes"]:
+                size = "nothing" if found is None else f"{found.bytes} bytes"
+                raise ObjectStoreError(
+                    f"{self._objects}/{base / name} has {recorded['bytes']} bytes here, the store "
+                    f"shows {size} after it was written: the checkpoint does not count"
+                )
+
+
+def strip(place: Path) -> None:
+    """Remove a checkpoint's files from this node, but for the manifest."""
+    for path in place.iterdir() if place.is_dir() else ():
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name != MANIFEST:
+            path.unlink(missing_ok=True)
+
+
+def _path(folder: Path) -> PurePosixPath:
+    """``attempts/N/checkpoints/NAME``: below the job's folder, wherever that lies."""
+    return PurePosixPath(*folder.parts[-4:])
+
+
+def _files(manifest: dict[str, Any], folder: Path) -> dict[str, Any]:
+    files: dict[str, Any] = manifest["files"]
+    for name in files:
+        parts = name.split("/")
+        if any(part in ("", ".", "..") for part in parts) or name == MANIFEST:
+            raise CheckpointError(f"checkpoint {folder} is damaged: its manifest names {name!r}")
+    return files
+
+
+def _is_whole(place: Path, manifest: bytes, files: dict[str, Any]) -> bool:
+    """By sizes: who reads it compares digests."""
+    try:
+        return (place / MANIFEST).read_bytes() == manifest and all(
+            (place / name).stat().st_size == recorded["bytes"] for name, recorded in files.items()
+        )
+    except OSError:
+        return False
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def _alone(place: Path) -> Iterator[None]:
+    """One rank of a node fetches, the others wait and find it."""
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        with exclusive(place.with_name(f".{place.name}.lock")) as mine:
+            if mine:
+                yield
+                return
+        if time.monotonic() > deadline:
+            raise ObjectStoreError(
+                f"waited {LOCK_SECONDS:.0f} s for another rank of this node to fetch {place}"
+            )
+        time.sleep(0.5)

@@ -1,0 +1,42 @@
+"""Files that only grow, as objects of a fixed size.
+
+An object cannot be appended to. Written whole after every step, a file of n steps would travel
+n * n / 2 times; in segments only the last one is written again.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from rkd_online.objects.store import ObjectStore, Stored
+
+SEGMENT_BYTES: Final = 256 << 10
+_NAME: Final = "{name}/{number:06d}"
+
+
+def put_grown(store: ObjectStore, file: Path, name: str, before: int) -> int:
+    """Store what a file has grown by since it had ``before`` bytes; its size now."""
+    with file.open("rb") as opened:
+        size = os.fstat(opened.fileno()).st_size
+        start = before // SEGMENT_BYTES
+        opened.seek(start * SEGMENT_BYTES)
+        for number in range(start, -(-size // SEGMENT_BYTES)):
+            rest = size - number * SEGMENT_BYTES
+            content = opened.read(min(SEGMENT_BYTES, rest))
+            store.write(content, _NAME.format(name=name, number=number))
+    return size
+
+
+def get_grown(store: ObjectStore, name: str, file: Path, found: Mapping[str, Stored]) -> None:
+    """Have ``file`` hold all segments in ``found``, of which it may have the first ones already."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("ab") as opened:
+        have = opened.tell()
+        if have > sum(one.bytes for one in found.values()):
+            opened.truncate(have := 0)  # of another file of this name
+        first = have // SEGMENT_BYTES
+        opened.truncate(first * SEGMENT_BYTES)
+        for number in range(first, len(found)):
+            # Read as it is now: a step may have been added since it was listed.
+            opened.write(store.read(_NAME.format(name=name, number=number)))
