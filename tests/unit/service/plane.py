@@ -23,6 +23,7 @@ from rkd_online.service.launchers.base import (
 from rkd_online.service.launchers.room import Node, Room
 from rkd_online.service.services import Services
 from rkd_online.service.settings import Settings
+from rkd_online.spec.job import JobSpec
 
 SPEC: dict[str, Any] = {
     "version": 1,
@@ -60,6 +61,7 @@ class FakeLauncher:
     nodes: list[Node] = field(default_factory=lambda: [Node({"CPU": 64.0, "GPU": 8.0}, {})])
     lost_answers: int = 0
     logs: dict[str, str] = field(default_factory=lambda: {"driver": "Killed"})
+    refusal: str | None = None
 
     async def start(self, launch: Launch) -> None:
         self._raise()
@@ -89,6 +91,9 @@ class FakeLauncher:
         if name not in self.logs:
             raise LauncherRefused(f"nobody knows {name}")
         return "".join(self.logs[name].splitlines(keepends=True)[-lines:])
+
+    def unfit(self, spec: JobSpec) -> str | None:
+        return self.refusal
 
     async def room(self) -> Room:
         if self.hidden is not None:
