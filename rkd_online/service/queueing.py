@@ -11,7 +11,9 @@ from rkd_online.service.store import jobs, projects
 from rkd_online.service.store.access_tables import ProjectRow
 from rkd_online.service.store.jobs import NewJob
 from rkd_online.service.web.problems import ApiError
+from rkd_online.spec.job import JobSpec
 from rkd_online.spec.needs import Needs, shortfall
+from rkd_online.spec.placed import scattered
 
 
 async def check_queue(session: AsyncSession, new: NewJob) -> None:
@@ -47,8 +49,10 @@ def beyond_quota(project: ProjectRow, gpus: float) -> str | None:
     return None
 
 
-async def never_fits(services: Services, needs: Needs) -> str | None:
+async def never_fits(services: Services, spec: JobSpec, needs: Needs) -> str | None:
     """Why the cluster could never hold a job; None also where the cluster does not tell."""
+    if problem := scattered(needs) or services.launcher.unfit(spec):
+        return problem
     if services.settings.cluster_grows_to:
         return shortfall(Needs(needs.bundles, one_node=False), [services.settings.cluster_grows_to])
     try:
@@ -58,9 +62,9 @@ async def never_fits(services: Services, needs: Needs) -> str | None:
     return shortfall(needs, room.totals)
 
 
-async def verdict(services: Services, project_id: str, needs: Needs) -> Verdict:
+async def verdict(services: Services, project_id: str, spec: JobSpec, needs: Needs) -> Verdict:
     """Whether a job could start now."""
-    if problem := await never_fits(services, needs):
+    if problem := await never_fits(services, spec, needs):
         return Verdict(fits=False, detail=problem)
     async with services.database.read() as session:
         project = await projects.find(session, project_id)
@@ -74,4 +78,5 @@ async def verdict(services: Services, project_id: str, needs: Needs) -> Verdict:
     except LauncherError as error:
         return Verdict(fits=None, detail=f"needs {needs}; {error}")
     lack = Ledger(room, reserved).lack(needs)
-    return Verdict(fits=True, detail=f"needs {needs}; " + (lack or "there is room for it now"))
+    now = "the cluster's own queue says when" if room.endless else "there is room for it now"
+    return Verdict(fits=True, detail=f"needs {needs}; {lack or now}")

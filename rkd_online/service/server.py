@@ -38,6 +38,11 @@ def serve(
     is up.
     """
     refuse_open(settings)
+    if local_ray and settings.launcher != "shared":
+        raise ServiceError(
+            f"RKD_LAUNCHER is {settings.launcher}, and runs would never reach a local Ray: leave "
+            "out --local-ray, or RKD_LAUNCHER"
+        )
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (
         log_to_stderr(settings),

@@ -71,8 +71,8 @@ class Settings(BaseSettings):
     grafana_url: str = ""
     """Grafana's page about a job, for links; ``{job}`` is filled in with the job's id."""
     launcher: Literal["shared", "rayjob"] = "shared"
-    """Where runs go: ``shared``, to the Ray at ``ray_address``; ``rayjob``, each attempt to a Ray of
-    its own, which KubeRay makes on Kubernetes."""
+    """Where runs go: ``shared``, to the Ray at ``ray_address``; ``rayjob``, each attempt to a Ray
+    of its own, which KubeRay makes on Kubernetes."""
     rayjob_template: Path | None = None
     """Manifest of a RayJob with the worker groups learner, scorer and generator, which the launcher
     ``rayjob`` fills in for each attempt."""

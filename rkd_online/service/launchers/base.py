@@ -40,8 +40,8 @@ class Launch:
 
 
 class RunState(StrEnum):
-    """What the cluster says about a run. ``WAITING``: it is in a queue of the cluster's own and holds
-    nothing. ``UNKNOWN``: the cluster has never heard of it, or forgot it."""
+    """What the cluster says about a run. ``WAITING``: it is in a queue of the cluster's own and has
+    nothing yet. ``UNKNOWN``: the cluster has never heard of it, or forgot it."""
 
     WAITING = "waiting"
     PENDING = "pending"

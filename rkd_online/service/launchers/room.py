@@ -1,5 +1,6 @@
 """What a cluster has, and what of it is free."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -28,6 +29,16 @@ class Room:
     def totals(self) -> list[Mapping[str, float]]:
         """What each machine offers."""
         return [node.total for node in self.nodes]
+
+    @property
+    def endless(self) -> bool:
+        """Whether the cluster has a queue of its own, which decides on room."""
+        return any(math.isinf(total) for node in self.nodes for total in node.total.values())
+
+
+def endless_room() -> Room:
+    """Of a cluster that decides on room by itself."""
+    return Room((Node(total=dict.fromkeys(KINDS, math.inf), used={}),))
 
 
 class Ledger:

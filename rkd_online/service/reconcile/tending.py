@@ -23,6 +23,9 @@ from rkd_online.service.telemetry.recorder import Recorder
 
 log = logging.getLogger(__name__)
 
+WAITING_STAMP = timedelta(seconds=15)
+"""How far the time of a waiting attempt may be behind."""
+
 
 class Tending:
     """``listening`` starts anew when this process was held up."""
@@ -63,9 +66,9 @@ class Tending:
         elif attempt.launched_at is None:
             await self._launching.launch(attempt)
         else:
-            await self._watch(attempt)
+            await self._watch(job, attempt)
 
-    async def _watch(self, attempt: AttemptRow) -> None:
+    async def _watch(self, job: JobRow, attempt: AttemptRow) -> None:
         found = await self._cluster.ask(attempt)
         if found is not None and found.state is RunState.SUCCEEDED:
             await self._succeed(attempt)
@@ -73,8 +76,12 @@ class Tending:
             await self._lose(
                 attempt, CAUSE_OF[found.state], f"its run is {found.state}: {found.message}"
             )
+        elif found is not None and found.state is RunState.WAITING:
+            await self._wait(job, attempt, found.message)
         elif self._overdue(attempt):
             await self._lose_silent(attempt)
+        elif found is not None and job.waiting:
+            await self._keep_waiting(job, attempt, "waits for its Ray to start")
 
     def _overdue(self, attempt: AttemptRow) -> str:
         """Why an attempt counts as silent; empty while it does not."""
@@ -85,6 +92,29 @@ class Tending:
             limit, name = self._settings.heartbeat_timeout_seconds, "heartbeat_timeout_seconds"
         silence = self.listening.since(heard).total_seconds()
         return f"no report for {silence:.0f} s ({name} is {limit:g})" if silence > limit else ""
+
+    async def _wait(self, job: JobRow, attempt: AttemptRow, reason: str) -> None:
+        """The cluster's own queue has it. A run that has reported was there and is gone: if it came
+        back it would begin where this attempt began, so the next one goes on instead."""
+        if attempt.heartbeat_at is None:
+            await self._keep_waiting(job, attempt, reason)
+            return
+        async with self._holder.change(attempt, Status.STARTING, Status.RUNNING) as held:
+            if held is not None:
+                attempts.preempt(*held, reason, self._now())
+        await self._cluster.ask_to_stop(attempt)
+
+    async def _keep_waiting(self, job: JobRow, attempt: AttemptRow, reason: str) -> None:
+        """What waits has nothing of the cluster: its time counts from when it is let in. That is
+        kept up only now and then: each time is a transaction."""
+        launched = attempt.launched_at or attempt.created_at
+        if job.waiting == reason and self._now() - launched < WAITING_STAMP:
+            return
+        async with self._holder.change(attempt, Status.STARTING) as held:
+            if held is not None:
+                session, current, row = held
+                jobs.keep_waiting(session, current, reason, self._now())
+                row.launched_at = self._now()
 
     async def _succeed(self, attempt: AttemptRow) -> None:
         """A run exits with 0 only when its job is done."""
@@ -147,6 +177,8 @@ class Tending:
         if found is not None and found.state.over:
             reason = f"its run ended before it wrote a checkpoint: {found.message or found.state}"
             await self._paused(attempt, reason, gone=True)
+        elif found is not None and found.state is RunState.WAITING:
+            await self._paused(attempt, f"its run is not there: {found.message}", gone=False)
         elif silence := self._overdue(attempt):
             await self._paused(attempt, silence, gone=False)
         elif self.listening.since(asked) > timedelta(seconds=limit):
