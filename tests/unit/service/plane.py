@@ -190,13 +190,19 @@ def first_client(app: FastAPI, settings: Settings) -> httpx.AsyncClient:
 
 @asynccontextmanager
 async def open_plane(
-    settings: Settings, clock: Clock, runs: dict[tuple[str, int], RunStatus] | None = None
+    settings: Settings,
+    clock: Clock,
+    runs: dict[tuple[str, int], RunStatus] | None = None,
+    *,
+    own: bool = False,
 ) -> AsyncIterator[Plane]:
-    """A control plane whose reconciler moves only when a test says so."""
+    """A control plane whose reconciler moves only when a test says so. ``own``: on the cluster of
+    its settings, not on the fake one."""
     launcher = FakeLauncher(runs=runs or {})
-    app = create_app(settings, launcher, now=clock)
+    app = create_app(settings, None if own else launcher, now=clock)
     services: Services = app.state.services
     await prepare(services)
     async with first_client(app, settings) as http:
         yield Plane(app, http, launcher, clock)
+    await services.launcher.close()
     await services.database.close()
