@@ -24,7 +24,8 @@ from rkd_online.service.telemetry.recorder import Recorder
 log = logging.getLogger(__name__)
 
 WAITING_STAMP = timedelta(seconds=15)
-"""How far the time of a waiting attempt may be behind."""
+"""How far the time of a waiting attempt may be behind: each time is a transaction."""
+STARTS = "waits for its Ray to start"
 
 
 class Tending:
@@ -61,7 +62,7 @@ class Tending:
             await self._stop(attempt)
         elif job.status is Status.PAUSING:
             await self._pause(attempt)
-        elif problem := spent(job, attempt, self._now()):
+        elif not _waits(job, attempt) and (problem := spent(job, attempt, self._now())):
             await self._break_off(attempt, problem)
         elif attempt.launched_at is None:
             await self._launching.launch(attempt)
@@ -81,7 +82,7 @@ class Tending:
         elif self._overdue(attempt):
             await self._lose_silent(attempt)
         elif found is not None and job.waiting:
-            await self._keep_waiting(job, attempt, "waits for its Ray to start")
+            await self._let_in(job, attempt)
 
     def _overdue(self, attempt: AttemptRow) -> str:
         """Why an attempt counts as silent; empty while it does not."""
@@ -97,19 +98,22 @@ class Tending:
         """The cluster's own queue has it. A run that has reported was there and is gone: if it came
         back it would begin where this attempt began, so the next one goes on instead."""
         if attempt.heartbeat_at is None:
-            await self._keep_waiting(job, attempt, reason)
+            waited = self._now() - (attempt.launched_at or attempt.created_at)
+            if job.waiting != reason or waited > WAITING_STAMP:
+                await self._keep_waiting(attempt, reason)
             return
         async with self._holder.change(attempt, Status.STARTING, Status.RUNNING) as held:
             if held is not None:
                 attempts.preempt(*held, reason, self._now())
         await self._cluster.ask_to_stop(attempt)
 
-    async def _keep_waiting(self, job: JobRow, attempt: AttemptRow, reason: str) -> None:
-        """What waits has nothing of the cluster: its time counts from when it is let in. That is
-        kept up only now and then: each time is a transaction."""
-        launched = attempt.launched_at or attempt.created_at
-        if job.waiting == reason and self._now() - launched < WAITING_STAMP:
-            return
+    async def _let_in(self, job: JobRow, attempt: AttemptRow) -> None:
+        """What waited is there, and has not reported yet."""
+        if job.waiting != STARTS:
+            await self._keep_waiting(attempt, STARTS)
+
+    async def _keep_waiting(self, attempt: AttemptRow, reason: str) -> None:
+        """What waits has nothing of the cluster: its time counts from when it is let in."""
         async with self._holder.change(attempt, Status.STARTING) as held:
             if held is not None:
                 session, current, row = held
@@ -227,3 +231,8 @@ class Tending:
             row = await attempts.find(session, attempt.job_id, attempt.number)
             assert row is not None
             row.released_at = self._now()
+
+
+def _waits(job: JobRow, attempt: AttemptRow) -> bool:
+    """Whether the run was last seen in a queue of the cluster's own."""
+    return attempt.launched_at is not None and job.waiting is not None
