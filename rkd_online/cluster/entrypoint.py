@@ -2,7 +2,8 @@
 
 ``python -m rkd_online.cluster.entrypoint --job-dir DIR --attempt N``. The control plane gives the
 rest by environment: ``RKD_CONTROL_URL``, ``RKD_ATTEMPT_TOKEN``, to go on from a checkpoint
-``RKD_RESUME_FROM``, and in ``RKD_CHANGES`` how many changes to the job its spec has in it already.
+``RKD_RESUME_FROM``, in ``RKD_CHANGES`` how many changes to the job its spec has in it already, and
+in ``RKD_ROLE_LABEL`` the label of nodes by which roles are placed, where there is one.
 What takes long to import is imported while the actors do the same.
 """
 
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import ray
 
+from rkd_online.cluster.logs import keep_logs
 from rkd_online.cluster.metrics import RayMetricsSink
 from rkd_online.cluster.workforce import hire
 from rkd_online.errors import ClusterError, RkdError, TooLargeError, WeightSyncError
@@ -126,6 +128,7 @@ async def _run(folder: RunFolder, number: int, control: ControlPlaneSink) -> "Re
         )
         return await run_attempt(attempt)
     finally:
+        await keep_logs(folder.attempt(number).logs, work.actor_ids)
         await work.close()
         metrics.close()
 
@@ -134,7 +137,8 @@ async def _start(
     folder: RunFolder, number: int, spec: JobSpec, resume: Path | None, control: ControlPlaneSink
 ) -> "tuple[JobSetup, PromptStream, RayWorkforce]":
     # The actors import what they need while this process does; most of a start is that.
-    hiring = asyncio.create_task(hire(folder.path.name, spec))
+    label = os.environ.get("RKD_ROLE_LABEL", "")
+    hiring = asyncio.create_task(hire(folder.path.name, spec, label))
     try:
         setup, prompts = await asyncio.to_thread(_prepared, folder, number, spec, resume, control)
         work = await hiring

@@ -4,7 +4,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from rkd_online.service.access.caller import no_such_project
 from rkd_online.service.launchers.base import LauncherError
-from rkd_online.service.launchers.room import Ledger
+from rkd_online.service.launchers.room import LabelledRoom, Ledger
 from rkd_online.service.schemas.job import Verdict
 from rkd_online.service.services import Services
 from rkd_online.service.store import jobs, projects
@@ -13,7 +13,7 @@ from rkd_online.service.store.jobs import NewJob
 from rkd_online.service.web.problems import ApiError
 from rkd_online.spec.job import JobSpec
 from rkd_online.spec.needs import Needs, shortfall
-from rkd_online.spec.placed import scattered
+from rkd_online.spec.placed import PlacedNeeds, label_shortfall, scattered
 
 
 async def check_queue(session: AsyncSession, new: NewJob) -> None:
@@ -59,6 +59,8 @@ async def never_fits(services: Services, spec: JobSpec, needs: Needs) -> str | N
         room = await services.room.latest()
     except LauncherError:
         return None
+    if isinstance(needs, PlacedNeeds) and isinstance(room, LabelledRoom):
+        return label_shortfall(needs, room.labelled)
     return shortfall(needs, room.totals)
 
 

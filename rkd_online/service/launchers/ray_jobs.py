@@ -14,10 +14,11 @@ from rkd_online.service.launchers.base import (
 from rkd_online.service.launchers.driver import TOKEN, command, environment, metadata, submission_id
 from rkd_online.service.launchers.ray_dashboard import RayDashboard
 from rkd_online.service.launchers.ray_runs import RayRuns
-from rkd_online.service.launchers.room import Node, Room
+from rkd_online.service.launchers.room import LabelledRoom, Node, Room
 from rkd_online.service.settings import Settings
 from rkd_online.spec.job import JobSpec
 from rkd_online.spec.needs import KINDS
+from rkd_online.spec.placed import LabelledNode
 
 SUBMIT_TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 """Ray's job agent may still be starting when the dashboard already answers."""
@@ -75,7 +76,10 @@ class RayJobs:
             raise LauncherUnavailable(
                 f"Ray at {self._ray.address} does not tell its nodes yet: it may still be starting"
             )
-        return Room(tuple(_node(usage) for usage in nodes.values()))
+        found = tuple(_node(usage) for usage in nodes.values())
+        if not self._settings.role_label:
+            return Room(found)
+        return LabelledRoom(found, await self._labelled())
 
     def dashboard(self, job_id: str, attempt: int) -> str:
         """The Ray Job's page."""
@@ -85,6 +89,16 @@ class RayJobs:
     async def close(self) -> None:
         """Close the connections to the dashboard."""
         await self._ray.close()
+
+    async def _labelled(self) -> tuple[LabelledNode, ...]:
+        """What the nodes have, with their labels, which the autoscaler does not tell."""
+        answer = await self._ray.call("GET", "/api/v0/nodes", params={"limit": "10000"})
+        nodes = self._ray.check(answer)["data"]["result"]["result"]
+        return tuple(
+            LabelledNode(node["resources_total"], node["labels"])
+            for node in nodes
+            if node["state"] == "ALIVE"
+        )
 
     def _submission(self, launch: Launch) -> dict[str, Any]:
         variables = environment(self._settings, launch) | {TOKEN: launch.token}

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rkd_online.spec.needs import KINDS, Needs
+from rkd_online.spec.placed import LabelledNode
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,14 @@ class Room:
 def endless_room() -> Room:
     """Of a cluster that decides on room by itself."""
     return Room((Node(total=dict.fromkeys(KINDS, math.inf), used={}),))
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledRoom(Room):
+    """Room of a cluster whose nodes have labels by which roles are placed. What of a role's nodes
+    is free is not known, only what they have."""
+
+    labelled: tuple[LabelledNode, ...]
 
 
 class Ledger:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from rkd_online.errors import ServiceError
-from rkd_online.service.launchers import kuberay as module
 from rkd_online.service.launchers.base import (
     LauncherRefused,
     LauncherUnavailable,
@@ -166,7 +165,7 @@ async def test_a_run_is_stopped_by_its_ray_and_deleted_where_that_takes_too_long
         await kuberay.stop("job-1", 2)
         assert (ray.ended, cluster.rayjobs) == ({NAME}, [NAME])
         now = time.monotonic()
-        monkeypatch.setattr(module.time, "monotonic", lambda: now + 31)
+        monkeypatch.setattr("rkd_online.service.launchers.kuberay.time.monotonic", lambda: now + 31)
         await kuberay.stop("job-1", 2)
         assert cluster.rayjobs == []
 
