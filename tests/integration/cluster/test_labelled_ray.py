@@ -1,5 +1,5 @@
-"""A Ray whose nodes carry labels for roles: where actors go, what the control plane knows of it, and
-what is kept of their logs. One Ray for all of it: it takes long to start."""
+"""A Ray whose nodes carry labels for roles: where actors go, what the control plane knows of it,
+and what is kept of their logs. One Ray for all of it: it takes long to start."""
 
 import asyncio
 from collections.abc import Iterator
