@@ -36,6 +36,12 @@ def _rows(record: JobRecord) -> Iterator[tuple[str, str | Text]]:
     yield "revision", str(record.revision)
     yield "files", record.links.data
     yield "dashboard", record.links.ray_dashboard or ""
+    yield "actors", _actors(record)
+    yield "grafana", record.links.grafana or ""
+
+
+def _actors(record: JobRecord) -> str:
+    return f"{record.links.ray_actors}, search rkd:{record.id}" if record.links.ray_actors else ""
 
 
 def _step(record: JobRecord) -> str:

@@ -4,7 +4,8 @@
 node's own data folder. The control plane gives the rest by environment: ``RKD_CONTROL_URL``,
 ``RKD_ATTEMPT_TOKEN``, to go on from a checkpoint ``RKD_RESUME_FROM``, in ``RKD_CHANGES`` how many
 changes to the job its spec has in it already, in ``RKD_TRACKERS`` the addresses of tracking servers
-by their names. With ``RKD_OBJECT_STORE`` records are there.
+by their names, and in ``RKD_ROLE_LABEL`` the label of nodes by which roles are placed, where there
+is one. With ``RKD_OBJECT_STORE`` records are there.
 What takes long to import is imported while the actors do the same.
 """
 
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import ray
 
+from rkd_online.cluster.logs import keep_logs
 from rkd_online.cluster.metrics import RayMetricsSink
 from rkd_online.cluster.workforce import hire
 from rkd_online.errors import (
@@ -165,6 +167,7 @@ async def _attempt(
             try:
                 return await run_attempt(attempt)
             finally:
+                await keep_logs(folder.attempt(number).logs, work.actor_ids)
                 await work.close()
     finally:
         metrics.close()
@@ -174,7 +177,8 @@ async def _start(
     folder: RunFolder, number: int, spec: JobSpec, resume: Path | None, control: ControlPlaneSink
 ) -> "tuple[JobSetup, PromptStream, RayWorkforce]":
     # The actors import what they need while this process does; most of a start is that.
-    hiring = asyncio.create_task(hire(folder.path.name, spec))
+    label = os.environ.get("RKD_ROLE_LABEL", "")
+    hiring = asyncio.create_task(hire(folder.path.name, spec, label))
     try:
         setup, prompts = await asyncio.to_thread(_prepared, folder, number, spec, resume, control)
         work = await hiring

@@ -26,7 +26,8 @@ PLACEMENT_TIMEOUT = 300.0
 class RayWorkforce:
     """The actors of one attempt, in one placement group.
 
-    They begin with their imports at once; ``start`` tells them the job.
+    They begin with their imports at once; ``start`` tells them the job. ``actor_ids`` has Ray's ids
+    of all that ever were, by role and index.
     """
 
     def __init__(self, job: str, spec: JobSpec, placement: Placement) -> None:
@@ -35,6 +36,7 @@ class RayWorkforce:
         self._courses = spec.courses
         self._evaluators = 0
         self._placement = placement
+        self.actor_ids: dict[str, str] = {}
         self._actors: list[Any] = []
         self._generator_actors: list[Any] = []
         # The generators take longest.
@@ -140,10 +142,11 @@ class RayWorkforce:
             runtime_env={"env_vars": engine_environment(self._resources.device)},
         ).remote()
         self._actors.append(actor)
+        self.actor_ids[f"{role}:{index}"] = actor._actor_id.hex()
         return actor, name, self._resources.timeout_seconds
 
 
-async def hire(job: str, spec: JobSpec) -> RayWorkforce:
+async def hire(job: str, spec: JobSpec, role_label: str) -> RayWorkforce:
     """Reserve room for a job's actors and let them begin."""
-    placement = await reserve(spec.resources, len(spec.courses), job, PLACEMENT_TIMEOUT)
+    placement = await reserve(spec.resources, len(spec.courses), job, PLACEMENT_TIMEOUT, role_label)
     return RayWorkforce(job, spec, placement)

@@ -89,6 +89,7 @@ class AttemptFolder:
         self.setup = path / "setup.json"
         self.rollout_files = path / "rollouts"
         self.checkpoints = path / "checkpoints"
+        self.logs = path / "logs"
 
     def rollouts(
         self, groups: Sequence[ScoredGroup], batch: TrainingBatch, update: UpdateResult

@@ -20,8 +20,8 @@ from rkd_online.service.clock import Now, utc_now
 from rkd_online.service.feed import Feeds
 from rkd_online.service.job_storage import storage_of
 from rkd_online.service.launchers.base import Launcher
+from rkd_online.service.launchers.choose import launcher_of
 from rkd_online.service.launchers.quiet import QuietLauncher
-from rkd_online.service.launchers.ray_jobs import RayJobs
 from rkd_online.service.launchers.watched import WatchedRoom
 from rkd_online.service.naming import NameChecker
 from rkd_online.service.reconcile.reconciler import Reconciler
@@ -83,8 +83,9 @@ log = logging.getLogger(__name__)
 def create_app(
     settings: Settings, launcher: Launcher | None = None, *, now: Now = utc_now
 ) -> FastAPI:
-    """An app with its own database connections; Ray's Jobs API unless a launcher is given."""
-    services = _services(settings, launcher or RayJobs(settings), now)
+    """An app with its own database connections, and the launcher of its settings unless one is
+    given. Raises ServiceError where that cannot work."""
+    services = _services(settings, launcher, now)
     app = FastAPIOffline(  # its /docs loads no script from elsewhere into this origin
         title="rkd_online",
         summary="Online distillation of reasoning models: jobs, their events and reports.",
@@ -105,11 +106,12 @@ def create_app(
     return app
 
 
-def _services(settings: Settings, launcher: Launcher, now: Now) -> Services:
+def _services(settings: Settings, given: Launcher | None, now: Now) -> Services:
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     pepper = read_pepper(settings.data_dir / PEPPER, settings.key_pepper.get_secret_value())
     recorder = Recorder()
     database, bell, digests = Database(settings.database, recorder), Bell(), Digests(pepper)
+    launcher = given or launcher_of(settings, digests.token)
     names = NameChecker(limits_of(settings, shared=not settings.loopback), database)
     redactor, storage = redactor_of(settings), storage_of(settings)
     quiet, room = QuietLauncher(launcher, redactor, recorder), WatchedRoom(launcher, recorder, now)

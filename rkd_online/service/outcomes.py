@@ -6,13 +6,14 @@ from rkd_online.service.launchers.base import RunState
 
 
 class Outcome(StrEnum):
-    """What came of an attempt."""
+    """What came of an attempt. ``PREEMPTED``: its cluster's queue took its room for another."""
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     PAUSED = "paused"
     CANCELLED = "cancelled"
     LOST = "lost"
+    PREEMPTED = "preempted"
 
 
 class LossCause(StrEnum):

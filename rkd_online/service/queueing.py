@@ -4,14 +4,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from rkd_online.service.access.caller import no_such_project
 from rkd_online.service.launchers.base import LauncherError
-from rkd_online.service.launchers.room import Ledger
+from rkd_online.service.launchers.room import LabelledRoom, Ledger
 from rkd_online.service.schemas.job import Verdict
 from rkd_online.service.services import Services
 from rkd_online.service.store import jobs, projects
 from rkd_online.service.store.access_tables import ProjectRow
 from rkd_online.service.store.jobs import NewJob
 from rkd_online.service.web.problems import ApiError
+from rkd_online.spec.job import JobSpec
 from rkd_online.spec.needs import Needs, shortfall
+from rkd_online.spec.placed import PlacedNeeds, label_shortfall, scattered
 
 
 async def check_queue(session: AsyncSession, new: NewJob) -> None:
@@ -47,20 +49,24 @@ def beyond_quota(project: ProjectRow, gpus: float) -> str | None:
     return None
 
 
-async def never_fits(services: Services, needs: Needs) -> str | None:
+async def never_fits(services: Services, spec: JobSpec, needs: Needs) -> str | None:
     """Why the cluster could never hold a job; None also where the cluster does not tell."""
+    if problem := scattered(needs) or services.launcher.unfit(spec):
+        return problem
     if services.settings.cluster_grows_to:
         return shortfall(Needs(needs.bundles, one_node=False), [services.settings.cluster_grows_to])
     try:
         room = await services.room.latest()
     except LauncherError:
         return None
+    if isinstance(needs, PlacedNeeds) and isinstance(room, LabelledRoom):
+        return label_shortfall(needs, room.labelled)
     return shortfall(needs, room.totals)
 
 
-async def verdict(services: Services, project_id: str, needs: Needs) -> Verdict:
+async def verdict(services: Services, project_id: str, spec: JobSpec, needs: Needs) -> Verdict:
     """Whether a job could start now."""
-    if problem := await never_fits(services, needs):
+    if problem := await never_fits(services, spec, needs):
         return Verdict(fits=False, detail=problem)
     async with services.database.read() as session:
         project = await projects.find(session, project_id)
@@ -74,4 +80,5 @@ async def verdict(services: Services, project_id: str, needs: Needs) -> Verdict:
     except LauncherError as error:
         return Verdict(fits=None, detail=f"needs {needs}; {error}")
     lack = Ledger(room, reserved).lack(needs)
-    return Verdict(fits=True, detail=f"needs {needs}; " + (lack or "there is room for it now"))
+    now = "the cluster's own queue says when" if room.endless else "there is room for it now"
+    return Verdict(fits=True, detail=f"needs {needs}; {lack or now}")

@@ -104,6 +104,7 @@ def _error(services: Services, job: JobRow) -> str | None:
 
 def _links(services: Services, job: JobRow) -> Links:
     here = f"/v1/jobs/{job.id}"
+    run = services.launcher.dashboard(job.id, job.attempt) if job.attempt else ""
     return Links(
         events=f"{here}/events",
         stream=f"{here}/events/stream",
@@ -113,5 +114,7 @@ def _links(services: Services, job: JobRow) -> Links:
         checkpoints=f"{here}/checkpoints",
         logs=f"{here}/logs",
         data=services.storage.where(job.id),
-        ray_dashboard=services.launcher.dashboard(job.id, job.attempt) if job.attempt else None,
+        ray_dashboard=run or None,
+        ray_actors=f"{run.partition('/#/')[0]}/#/actors" if run else None,
+        grafana=services.settings.grafana_url.replace("{job}", job.id) or None,
     )

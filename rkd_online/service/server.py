@@ -41,6 +41,11 @@ def serve(
     is up.
     """
     refuse_open(settings)
+    if local_ray and settings.launcher != "shared":
+        raise ServiceError(
+            f"RKD_LAUNCHER is {settings.launcher}, and runs would never reach a local Ray: leave "
+            "out --local-ray, or RKD_LAUNCHER"
+        )
     ready_folder(settings.data_dir)
     with (
         log_to_stderr(settings),

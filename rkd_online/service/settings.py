@@ -79,6 +79,24 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("RAY_AUTH_TOKEN_PATH", "RKD_RAY_AUTH_TOKEN_PATH"),
     )
     """File with Ray's token; where it is absent, none is sent."""
+    ray_dashboard_url: str = ""
+    """Ray's dashboard as browsers reach it, for links; empty is ``ray_address``. With the launcher
+    ``rayjob`` each attempt has one of its own: ``{rayjob}`` and ``{namespace}`` are filled in."""
+    grafana_url: str = ""
+    """Grafana's page about a job, for links; ``{job}`` is filled in with the job's id."""
+    launcher: Literal["shared", "rayjob"] = "shared"
+    """Where runs go: ``shared``, to the Ray at ``ray_address``; ``rayjob``, each attempt to a Ray
+    of its own, which KubeRay makes on Kubernetes."""
+    rayjob_template: Path | None = None
+    """Manifest of a RayJob with the worker groups learner, scorer and generator, which the launcher
+    ``rayjob`` fills in for each attempt."""
+    kubernetes_namespace: str = ""
+    """Namespace of the RayJobs; empty is that of the service account or of the kubeconfig."""
+    kueue_queue: str = ""
+    """Kueue's LocalQueue for RayJobs; empty is what the template's labels name, or no Kueue."""
+    role_label: str = ""
+    """Ray node label, such as ``rkd.io/role``, by whose value (learner, scorer, generator) the
+    actors of a role choose their nodes; empty lets them go anywhere."""
     allowed_paths: Annotated[tuple[Path, ...] | None, NoDecode] = None
     """Folders below which jobs may name models, stores and files of prompts, beside the files of
     their project's own jobs: JSON, or folders with ``:`` between them. Unset: on a control plane

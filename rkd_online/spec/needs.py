@@ -2,12 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from rkd_online.spec.resources import GeneratorResources, Resources, WorkerResources
 
 Bundle = dict[str, float]
+Role: TypeAlias = Literal["learner", "scorer", "generator"]
 KINDS: Final = ("CPU", "GPU")
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What the actors of one role need: so many of this bundle."""
+
+    role: Role
+    bundle: Bundle
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +37,19 @@ class Needs:
         return f"{self.total('CPU'):g} CPU and {self.total('GPU'):g} GPU{where}"
 
 
+def shares(resources: Resources, courses: int) -> tuple[Share, ...]:
+    """What each role needs: the learner's ranks, the scorers of each course, the generators."""
+    return (
+        Share("learner", _bundle(resources.learner), resources.learner.ranks),
+        Share("scorer", _bundle(resources.scorer), resources.scorer.count * courses),
+        Share("generator", _bundle(resources.generator), resources.generator.count),
+    )
+
+
 def bundles(resources: Resources, courses: int) -> tuple[Bundle, ...]:
     """What each actor reserves: each rank of the learner, each scorer of each course, then each
     generator."""
-    learners = [_bundle(resources.learner)] * resources.learner.ranks
-    scorers = [_bundle(resources.scorer)] * (resources.scorer.count * courses)
-    generators = [_bundle(resources.generator)] * resources.generator.count
-    return (*learners, *scorers, *generators)
+    return tuple(one.bundle for one in shares(resources, courses) for _ in range(one.count))
 
 
 def shortfall(needs: Needs, nodes: Sequence[Mapping[str, float]]) -> str | None:

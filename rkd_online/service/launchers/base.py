@@ -7,6 +7,7 @@ from typing import Literal, Protocol, TypeAlias
 
 from rkd_online.errors import ClusterError
 from rkd_online.service.launchers.room import Room
+from rkd_online.spec.job import JobSpec
 
 LogStream: TypeAlias = Literal["out", "err"]
 
@@ -25,24 +26,25 @@ class LauncherRefused(LauncherError):
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """One attempt to start. ``device`` is what its spec asks for; ``resume_from`` is an accepted
-    checkpoint's folder, None at first; both folders are below the data folder of the run's node
-    where they are relative; ``changes`` is how many changes of the job its spec has in
-    it."""
+    """One attempt to start. ``resume_from`` is an accepted checkpoint's folder, None at first; both
+    folders are below the data folder of the run's node where they are relative; ``changes`` is how
+    many changes of the job its spec has in it."""
 
     job_id: str
-    name: str
+    project: str
     attempt: int
     job_dir: Path
     token: str
-    device: str
+    spec: JobSpec
     resume_from: Path | None
     changes: int
 
 
 class RunState(StrEnum):
-    """What the cluster says about a run. ``UNKNOWN``: it has never heard of it, or forgot it."""
+    """What the cluster says about a run. ``WAITING``: it is in a queue of the cluster's own and has
+    nothing yet. ``UNKNOWN``: the cluster has never heard of it, or forgot it."""
 
+    WAITING = "waiting"
     PENDING = "pending"
     RUNNING = "running"
     SUCCEEDED = "succeeded"
@@ -53,7 +55,7 @@ class RunState(StrEnum):
     @property
     def over(self) -> bool:
         """Whether nothing of the run is left."""
-        return self not in (RunState.PENDING, RunState.RUNNING)
+        return self not in (RunState.WAITING, RunState.PENDING, RunState.RUNNING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,10 @@ class Launcher(Protocol):
     ) -> str:
         """The last lines that a worker of an attempt wrote, such as ``generator:0``. Raises
         `LauncherRefused` with the reason where there is no such log."""
+        ...
+
+    def unfit(self, spec: JobSpec) -> str | None:
+        """Why no run of this job can be started, whatever room there is; None where it can."""
         ...
 
     async def room(self) -> Room:

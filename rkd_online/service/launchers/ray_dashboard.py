@@ -6,7 +6,6 @@ from typing import Any, Final
 import httpx
 
 from rkd_online.service.launchers.base import LauncherRefused, LauncherUnavailable
-from rkd_online.service.settings import Settings
 
 CALL_TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 LOG_TIMEOUT = httpx.Timeout(30.0, connect=5.0)
@@ -21,10 +20,9 @@ class RayDashboard:
     """Calls of one cluster's dashboard. Each has a timeout and raises a `LauncherError`."""
 
     def __init__(
-        self, settings: Settings, transport: httpx.AsyncBaseTransport | None = None
+        self, address: str, token: str, transport: httpx.AsyncBaseTransport | None = None
     ) -> None:
-        self.address = settings.ray_address.rstrip("/")
-        token = settings.ray_token
+        self.address = address.rstrip("/")
         self._client = httpx.AsyncClient(
             base_url=self.address,
             headers={"Authorization": f"Bearer {token}"} if token else {},

@@ -1,36 +1,27 @@
-"""Attempts as Ray Jobs, through the dashboard's REST API."""
+"""Attempts as Ray Jobs on one standing cluster, through the dashboard's REST API."""
 
-import json
-import shlex
 from typing import Any
 
 import httpx
 
-from rkd_online.inference.environment import engine_environment
 from rkd_online.service.launchers.base import (
     Launch,
-    LauncherRefused,
     LauncherUnavailable,
     LogStream,
     RunState,
     RunStatus,
 )
-from rkd_online.service.launchers.ray_dashboard import LOG_TIMEOUT, RayDashboard
-from rkd_online.service.launchers.room import Node, Room
+from rkd_online.service.launchers.driver import TOKEN, command, environment, metadata, submission_id
+from rkd_online.service.launchers.ray_dashboard import RayDashboard
+from rkd_online.service.launchers.ray_runs import RayRuns
+from rkd_online.service.launchers.room import LabelledRoom, Node, Room
 from rkd_online.service.settings import Settings
+from rkd_online.spec.job import JobSpec
 from rkd_online.spec.needs import KINDS
+from rkd_online.spec.placed import LabelledNode
 
 SUBMIT_TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 """Ray's job agent may still be starting when the dashboard already answers."""
-RAYS_OWN = (":job_id:", ":actor_name:", ":task_name:")
-"""Marks that Ray writes into the logs of workers for itself."""
-STOP_WAIT_SECONDS = 20
-"""Time between Ray's SIGTERM and SIGKILL: its own 3 s are too short to close the actors."""
-
-
-def submission_id(job_id: str, attempt: int) -> str:
-    """The Ray Job's id: the same for every try to start this attempt."""
-    return f"rkd-{job_id}-{attempt}"
 
 
 class RayJobs:
@@ -40,7 +31,8 @@ class RayJobs:
         self, settings: Settings, transport: httpx.AsyncBaseTransport | None = None
     ) -> None:
         self._settings = settings
-        self._ray = RayDashboard(settings, transport)
+        self._ray = RayDashboard(settings.ray_address, settings.ray_token, transport)
+        self._runs = RayRuns(self._ray)
 
     async def start(self, launch: Launch) -> None:
         """Submit the Ray Job of an attempt."""
@@ -52,44 +44,28 @@ class RayJobs:
 
     async def status(self, job_id: str, attempt: int) -> RunStatus:
         """Ray's word about the Ray Job of an attempt."""
-        found = await self._details(job_id, attempt)
+        found = await self._runs.details(job_id, attempt)
         if found is None:
             return RunStatus(RunState.UNKNOWN, "Ray does not know it")
         return RunStatus(RunState(found["status"].lower()), _words(found))
 
     async def stop(self, job_id: str, attempt: int) -> None:
         """Ask Ray to stop the Ray Job of an attempt."""
-        answer = await self._ray.call("POST", f"/api/jobs/{submission_id(job_id, attempt)}/stop")
-        if answer.status_code != 404:
-            self._ray.check(answer)
+        await self._runs.stop(job_id, attempt)
 
     async def log_tail(self, job_id: str, attempt: int, lines: int) -> str:
-        """The end of the driver's log, into which Ray also copies what the workers print; empty
-        before there is one."""
-        found = await self._details(job_id, attempt)
-        node = found.get("driver_node_id") if found else None
-        if not node:
-            return ""
-        named = {"node_id": node, "submission_id": submission_id(job_id, attempt)}
-        return await self._ray.log_end(named, lines)
+        """The end of the driver's log; empty before there is one."""
+        return await self._runs.log_tail(job_id, attempt, lines)
 
     async def role_log(
         self, job_id: str, attempt: int, worker: str, stream: LogStream, lines: int
     ) -> str:
-        """The end of an actor's log. Attempts name their actors alike, and Ray remembers those that
-        are dead: the driver's job tells them apart."""
-        found = await self._details(job_id, attempt)
-        if found is None or not found.get("job_id"):
-            raise LauncherRefused(f"Ray knows no workers of attempt {attempt} of {job_id}")
-        name = f"rkd:{job_id}:{worker}"
-        actors = await self._actors({"name": name, "job_id": found["job_id"]})
-        if not actors:
-            raise LauncherRefused(f"Ray knows no worker {worker} of attempt {attempt} of {job_id}")
-        named = {"actor_id": actors[-1]["actor_id"], "suffix": stream}
-        text = await self._ray.log_end(named, lines)
-        return "".join(
-            line for line in text.splitlines(keepends=True) if not line.startswith(RAYS_OWN)
-        )
+        """The end of an actor's log."""
+        return await self._runs.role_log(job_id, attempt, worker, stream, lines)
+
+    def unfit(self, spec: JobSpec) -> str | None:
+        """Nothing but room decides."""
+        return None
 
     async def room(self) -> Room:
         """What Ray's autoscaler last heard of each node: a few seconds old."""
@@ -100,68 +76,39 @@ class RayJobs:
             raise LauncherUnavailable(
                 f"Ray at {self._ray.address} does not tell its nodes yet: it may still be starting"
             )
-        return Room(tuple(_node(usage) for usage in nodes.values()))
+        found = tuple(_node(usage) for usage in nodes.values())
+        if not self._settings.role_label:
+            return Room(found)
+        return LabelledRoom(found, await self._labelled())
 
     def dashboard(self, job_id: str, attempt: int) -> str:
         """The Ray Job's page."""
-        return f"{self._ray.address}/#/jobs/{submission_id(job_id, attempt)}"
+        address = self._settings.ray_dashboard_url.rstrip("/") or self._ray.address
+        return f"{address}/#/jobs/{submission_id(job_id, attempt)}"
 
     async def close(self) -> None:
         """Close the connections to the dashboard."""
         await self._ray.close()
 
-    async def _details(self, job_id: str, attempt: int) -> dict[str, Any] | None:
-        """What Ray says of the Ray Job of an attempt; None where it does not know it."""
-        answer = await self._ray.call("GET", f"/api/jobs/{submission_id(job_id, attempt)}")
-        if answer.status_code == 404:
-            return None
-        found: dict[str, Any] = self._ray.check(answer)
-        return found
-
-    async def _actors(self, wanted: dict[str, str]) -> list[dict[str, Any]]:
-        """The actors, dead ones too, that match in all of these fields."""
-        query = [
-            pair
-            for key, value in wanted.items()
-            for pair in (("filter_keys", key), ("filter_predicates", "="), ("filter_values", value))
-        ]
-        answer = await self._ray.call("GET", "/api/v0/actors", params=query, timeout=LOG_TIMEOUT)
-        found: list[dict[str, Any]] = self._ray.check(answer)["data"]["result"]["result"]
-        return found
+    async def _labelled(self) -> tuple[LabelledNode, ...]:
+        """What the nodes have, with their labels, which the autoscaler does not tell."""
+        answer = await self._ray.call("GET", "/api/v0/nodes", params={"limit": "10000"})
+        nodes = self._ray.check(answer)["data"]["result"]["result"]
+        return tuple(
+            LabelledNode(node["resources_total"], node["labels"])
+            for node in nodes
+            if node["state"] == "ALIVE"
+        )
 
     def _submission(self, launch: Launch) -> dict[str, Any]:
-        command = [self._settings.interpreter, "-m", "rkd_online.cluster.entrypoint"]
-        command += ["--job-dir", str(launch.job_dir), "--attempt", str(launch.attempt)]
+        variables = environment(self._settings, launch) | {TOKEN: launch.token}
         return {
             "submission_id": submission_id(launch.job_id, launch.attempt),
-            "entrypoint": shlex.join(command),
+            "entrypoint": command(self._settings, launch),
             "entrypoint_num_cpus": 0,
-            "metadata": {
-                "rkd_job": launch.job_id,
-                "rkd_attempt": str(launch.attempt),
-                "name": launch.name,
-            },
-            "runtime_env": {"env_vars": self._environment(launch)},
+            "metadata": metadata(launch),
+            "runtime_env": {"env_vars": variables},
         }
-
-    def _environment(self, launch: Launch) -> dict[str, str]:
-        """The driver makes the task's problems and computes with torch as the actors do."""
-        variables = (
-            engine_environment(launch.device)
-            | self._settings.run_storage
-            | {
-                "RKD_CONTROL_URL": self._settings.control_url,
-                "RKD_JOB_ID": launch.job_id,
-                "RKD_ATTEMPT_TOKEN": launch.token,
-                "RKD_CHANGES": str(launch.changes),
-                "RAY_JOB_STOP_WAIT_TIME_S": str(STOP_WAIT_SECONDS),
-            }
-        )
-        if self._settings.trackers:
-            variables["RKD_TRACKERS"] = json.dumps(self._settings.trackers)
-        if launch.resume_from is not None:
-            variables["RKD_RESUME_FROM"] = str(launch.resume_from)
-        return variables
 
 
 def _node(usage: dict[str, list[float]]) -> Node:

@@ -1,9 +1,11 @@
 """What a cluster has, and what of it is free."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rkd_online.spec.needs import KINDS, Needs
+from rkd_online.spec.placed import LabelledNode
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,24 @@ class Room:
     def totals(self) -> list[Mapping[str, float]]:
         """What each machine offers."""
         return [node.total for node in self.nodes]
+
+    @property
+    def endless(self) -> bool:
+        """Whether the cluster has a queue of its own, which decides on room."""
+        return any(math.isinf(total) for node in self.nodes for total in node.total.values())
+
+
+def endless_room() -> Room:
+    """Of a cluster that decides on room by itself."""
+    return Room((Node(total=dict.fromkeys(KINDS, math.inf), used={}),))
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledRoom(Room):
+    """Room of a cluster whose nodes have labels by which roles are placed. What of a role's nodes
+    is free is not known, only what they have."""
+
+    labelled: tuple[LabelledNode, ...]
 
 
 class Ledger:

@@ -13,7 +13,7 @@ from rkd_online.service.clock import Now
 from rkd_online.service.launchers.room import Ledger, Room
 from rkd_online.service.reconcile.needs import needs_of
 from rkd_online.service.settings import Settings
-from rkd_online.service.store import attempts, events, jobs, projects
+from rkd_online.service.store import attempts, jobs, projects
 from rkd_online.service.store.access_tables import ProjectRow
 from rkd_online.service.store.attempts import TokenOf
 from rkd_online.service.store.leases import Lease
@@ -58,7 +58,7 @@ class Admission:
             if (problem := quotas.lack(job)) is not None:
                 self._keep_waiting(session, job, problem)
                 continue
-            needs = needs_of(JobSpec.model_validate(job.spec))
+            needs = needs_of(JobSpec.model_validate(job.spec), self._settings.role_label)
             if (problem := ledger.lack(needs)) is not None:
                 self._keep_waiting(session, job, problem)
                 if self._held_up(job):
@@ -77,10 +77,7 @@ class Admission:
         )
 
     def _keep_waiting(self, session: AsyncSession, job: JobRow, reason: str) -> None:
-        """The newest reason is in the job's record; an event tells when it is another kind."""
-        if _kind(reason) != _kind(job.waiting):
-            events.append(session, job, "waiting", {"reason": reason}, self._now())
-        job.waiting = reason
+        jobs.keep_waiting(session, job, reason, self._now())
 
     def _held_up(self, job: JobRow) -> bool:
         limit = timedelta(seconds=self._settings.backfill_seconds)
@@ -120,8 +117,3 @@ class _Quotas:
         """A job is begun."""
         count, gpus = self._in_use.get(job.project_id, (0, 0.0))
         self._in_use[job.project_id] = (count + 1, gpus + job.gpus)
-
-
-def _kind(reason: str | None) -> str:
-    """What is waited for, without the numbers, which change from pass to pass."""
-    return (reason or "").partition(":")[0]

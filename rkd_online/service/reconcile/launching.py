@@ -70,16 +70,17 @@ class Launching:
             if held is None:
                 return
             _, job, _ = held
-        await self._names.check(JobSpec.model_validate(job.spec), job.project_id)
+        spec = JobSpec.model_validate(job.spec)
+        await self._names.check(spec, job.project_id)
         folder = await asyncio.to_thread(self._storage.hand_over, job.id, job.spec)
         await self._launcher.start(
             Launch(
                 job_id=job.id,
-                name=job.name,
+                project=job.project_id,
                 attempt=attempt.number,
                 job_dir=folder,
                 token=self._token_of(job.id, attempt.number),
-                device=job.spec["resources"]["device"],
+                spec=spec,
                 resume_from=folder / job.checkpoint["path"] if job.checkpoint else None,
                 changes=job.changes["number"] if job.changes else 0,
             )

@@ -24,6 +24,10 @@ from rkd_online.service.telemetry.recorder import Recorder
 
 log = logging.getLogger(__name__)
 
+WAITING_STAMP = timedelta(seconds=15)
+"""How far the time of a waiting attempt may be behind: each time is a transaction."""
+STARTS = "waits for its Ray to start"
+
 
 class Tending:
     """``listening`` starts anew when this process was held up."""
@@ -68,14 +72,14 @@ class Tending:
             await self._stop(attempt)
         elif job.status is Status.PAUSING:
             await self._pause(attempt)
-        elif problem := spent(job, attempt, self._now()):
+        elif not _waits(job, attempt) and (problem := spent(job, attempt, self._now())):
             await self._break_off(attempt, problem)
         elif attempt.launched_at is None:
             await self._launching.launch(attempt)
         else:
-            await self._watch(attempt)
+            await self._watch(job, attempt)
 
-    async def _watch(self, attempt: AttemptRow) -> None:
+    async def _watch(self, job: JobRow, attempt: AttemptRow) -> None:
         found = await self._cluster.ask(attempt)
         if found is not None and found.state is RunState.SUCCEEDED:
             await self._succeed(attempt)
@@ -83,8 +87,12 @@ class Tending:
             await self._lose(
                 attempt, CAUSE_OF[found.state], f"its run is {found.state}: {found.message}"
             )
+        elif found is not None and found.state is RunState.WAITING:
+            await self._wait(job, attempt, found.message)
         elif self._overdue(attempt):
             await self._lose_silent(attempt)
+        elif found is not None and job.waiting:
+            await self._let_in(job, attempt)
 
     def _overdue(self, attempt: AttemptRow) -> str:
         """Why an attempt counts as silent; empty while it does not."""
@@ -95,6 +103,32 @@ class Tending:
             limit, name = self._settings.heartbeat_timeout_seconds, "heartbeat_timeout_seconds"
         silence = self.listening.since(heard).total_seconds()
         return f"no report for {silence:.0f} s ({name} is {limit:g})" if silence > limit else ""
+
+    async def _wait(self, job: JobRow, attempt: AttemptRow, reason: str) -> None:
+        """The cluster's own queue has it. A run that has reported was there and is gone: if it came
+        back it would begin where this attempt began, so the next one goes on instead."""
+        if attempt.heartbeat_at is None:
+            waited = self._now() - (attempt.launched_at or attempt.created_at)
+            if job.waiting != reason or waited > WAITING_STAMP:
+                await self._keep_waiting(attempt, reason)
+            return
+        async with self._holder.change(attempt, Status.STARTING, Status.RUNNING) as held:
+            if held is not None:
+                attempts.preempt(*held, reason, self._now())
+        await self._cluster.ask_to_stop(attempt)
+
+    async def _let_in(self, job: JobRow, attempt: AttemptRow) -> None:
+        """What waited is there, and has not reported yet."""
+        if job.waiting != STARTS:
+            await self._keep_waiting(attempt, STARTS)
+
+    async def _keep_waiting(self, attempt: AttemptRow, reason: str) -> None:
+        """What waits has nothing of the cluster: its time counts from when it is let in."""
+        async with self._holder.change(attempt, Status.STARTING) as held:
+            if held is not None:
+                session, current, row = held
+                jobs.keep_waiting(session, current, reason, self._now())
+                row.launched_at = self._now()
 
     async def _succeed(self, attempt: AttemptRow) -> None:
         """A run exits with 0 only when its job is done."""
@@ -157,6 +191,8 @@ class Tending:
         if found is not None and found.state.over:
             reason = f"its run ended before it wrote a checkpoint: {found.message or found.state}"
             await self._paused(attempt, reason, gone=True)
+        elif found is not None and found.state is RunState.WAITING:
+            await self._paused(attempt, f"its run is not there: {found.message}", gone=False)
         elif silence := self._overdue(attempt):
             await self._paused(attempt, silence, gone=False)
         elif self.listening.since(asked) > timedelta(seconds=limit):
@@ -205,3 +241,8 @@ class Tending:
             row = await attempts.find(session, attempt.job_id, attempt.number)
             assert row is not None
             row.released_at = self._now()
+
+
+def _waits(job: JobRow, attempt: AttemptRow) -> bool:
+    """Whether the run was last seen in a queue of the cluster's own."""
+    return attempt.launched_at is not None and job.waiting is not None

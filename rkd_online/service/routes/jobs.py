@@ -49,8 +49,8 @@ async def submit_job(
     project = caller.choose(request.project, DEFAULT_PROJECT)
     await services.names.check(request, project)
     await asyncio.to_thread(check_spec, request)
-    needs = needs_of(request)
-    if problem := await never_fits(services, needs):
+    needs = needs_of(request, services.settings.role_label)
+    if problem := await never_fits(services, request, needs):
         raise ApiError(422, "does_not_fit", problem)
     new = jobs.NewJob(
         project=project,
@@ -81,13 +81,13 @@ async def validate_job(request: JobRequest, caller: Viewer, services: ServicesDe
     await services.names.check(request, project)
     await asyncio.to_thread(check_spec, request)
     plan = await asyncio.to_thread(describe_plan, request)
-    needs = needs_of(request)
+    needs = needs_of(request, services.settings.role_label)
     return Validation(
         spec=request.spec(),
         plan=plan,
         cpus=needs.total("CPU"),
         gpus=needs.total("GPU"),
-        verdict=await verdict(services, project, needs),
+        verdict=await verdict(services, project, request, needs),
     )
 
 

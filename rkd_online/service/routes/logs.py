@@ -8,16 +8,18 @@ from fastapi import APIRouter, Query
 from rkd_online.service.access.authentication import Viewer
 from rkd_online.service.launchers.base import (
     Launcher,
+    LauncherError,
     LauncherRefused,
     LauncherUnavailable,
     LogStream,
     RunState,
 )
+from rkd_online.service.reading.kept_logs import kept_log
 from rkd_online.service.reading.log_text import without_secrets
 from rkd_online.service.reading.series import MOST_STEP
 from rkd_online.service.routes.access import read_job
 from rkd_online.service.schemas.log import JobLog, LogRole
-from rkd_online.service.services import ServicesDep
+from rkd_online.service.services import Services, ServicesDep
 from rkd_online.service.web.problems import ApiError, documented
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["results"])
@@ -50,8 +52,8 @@ async def show_log(
     ] = None,
     tail: Annotated[int, Query(ge=1, le=10_000, description="How many lines.")] = 200,
 ) -> JobLog:
-    """The last lines that the driver of a run, or one of its workers, wrote: as long as the cluster
-    keeps them, and without secrets."""
+    """The last lines that the driver of a run, or one of its workers, wrote, without secrets: the
+    driver's as long as the cluster keeps them, a worker's also as its run kept them at its end."""
     job = await read_job(services, caller, job_id)
     number = attempt or job.attempt
     if not 1 <= number <= job.attempt:
@@ -61,7 +63,7 @@ async def show_log(
         if worker is None:
             text = await _driver_log(services.launcher, job_id, number, tail)
         else:
-            text = await services.launcher.role_log(job_id, number, worker, stream, tail)
+            text = await _worker_log(services, job_id, number, worker, stream, tail)
     except LauncherRefused as error:
         raise _no_log(str(error)) from error
     except LauncherUnavailable as error:
@@ -94,6 +96,20 @@ async def _driver_log(launcher: Launcher, job_id: str, attempt: int, tail: int) 
                 f"the log of attempt {attempt} of {job_id} is gone: {found.message}"
             )
     return text
+
+
+async def _worker_log(
+    services: Services, job_id: str, attempt: int, worker: str, stream: LogStream, tail: int
+) -> str:
+    """From the cluster, or what the run kept when it ended."""
+    try:
+        return await services.launcher.role_log(job_id, attempt, worker, stream, tail)
+    except LauncherError:
+        files = services.storage.files(job_id)
+        kept = await asyncio.to_thread(kept_log, files, attempt, worker, stream, tail)
+        if kept is None:
+            raise
+        return kept
 
 
 def _no_log(reason: str) -> ApiError:

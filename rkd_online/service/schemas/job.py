@@ -96,7 +96,11 @@ class Links(Answer):
     data: str
     """Folder of its files."""
     ray_dashboard: str | None
-    """Its newest run in Ray's dashboard."""
+    """Its newest run in Ray's dashboard: its driver, actors and their logs."""
+    ray_actors: str | None
+    """Actors in that dashboard: search for ``rkd:`` and the job's id."""
+    grafana: str | None
+    """Its metrics in Grafana, where the control plane knows an address."""
 
 
 class JobRecord(Answer):

@@ -126,6 +126,16 @@ async def act(
     return True
 
 
+def preempt(
+    session: AsyncSession, job: JobRow, attempt: AttemptRow, cause: str, now: datetime
+) -> None:
+    """The cluster gave the run's room to another: the next attempt waits for it. No loss."""
+    end(session, job, attempt, Outcome.PREEMPTED, now, cause)
+    job.ready_at = now
+    reason = f"attempt {attempt.number} was preempted: {cause}"
+    jobs.move(session, job, Status.QUEUED, now, reason)
+
+
 async def lose(
     session: AsyncSession,
     job: JobRow,

@@ -155,6 +155,14 @@ async def of_project(
     return frozenset(await session.scalars(query))
 
 
+def keep_waiting(session: AsyncSession, job: JobRow, reason: str, now: datetime) -> None:
+    """Note why a locked job waits. The newest reason is in its record; an event tells when it is of
+    another kind: the numbers behind a colon change from look to look."""
+    if reason.partition(":")[0] != (job.waiting or "").partition(":")[0]:
+        events.append(session, job, "waiting", {"reason": reason}, now)
+    job.waiting = reason
+
+
 def move(
     session: AsyncSession, job: JobRow, target: Status, now: datetime, reason: str | None = None
 ) -> None:

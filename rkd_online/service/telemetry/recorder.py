@@ -83,7 +83,9 @@ class Recorder:
         return self._transactions.labels(kind).time()
 
     def cluster_seen(self, room: Room, moment: datetime) -> None:
-        """The cluster told its room."""
+        """The cluster told its room; one that has no end has no number either."""
+        if room.endless:
+            return
         for kind, gauge in self._cluster.items():
             gauge.labels("total").set(sum(node.total.get(kind, 0.0) for node in room.nodes))
             gauge.labels("used").set(sum(node.used.get(kind, 0.0) for node in room.nodes))

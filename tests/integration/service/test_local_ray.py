@@ -13,11 +13,23 @@ from rkd_online.service.launchers.ray_jobs import RayJobs
 from rkd_online.service.local_ray import LocalRay
 from rkd_online.service.processes import alive
 from rkd_online.service.settings import Settings
+from rkd_online.spec.job import JobSpec
 
 SLEEPER = """#!/bin/sh
 echo "attempt token $RKD_ATTEMPT_TOKEN"
 sleep 600
 """
+
+JOB = JobSpec.model_validate(
+    {
+        "version": 1,
+        "name": "quick",
+        "policy": {"model": "zoo:chain/student"},
+        "task": {"type": "chain_sum"},
+        "algorithm": {"type": "grpo"},
+        "steps": 4,
+    }
+)
 
 
 async def reached(launcher: RayJobs, *states: RunState) -> RunState:
@@ -33,7 +45,7 @@ async def run_and_stop(settings: Settings, folder: Path) -> None:
     sleeper.write_text(SLEEPER)
     sleeper.chmod(0o700)
     launcher = RayJobs(settings.model_copy(update={"interpreter": str(sleeper)}))
-    launch = Launch("job-1", "quick", 1, folder, "s3cret", "cpu", None, 0)
+    launch = Launch("job-1", "default", 1, folder, "s3cret", JOB, None, 0)
     assert (await launcher.status("job-1", 1)).state is RunState.UNKNOWN
     await launcher.start(launch)
     await launcher.start(launch)

@@ -14,6 +14,7 @@ def record(status: str, *, step: int = 0, error: str | None = None, **changes: A
     progress = {"steps": 60, "at": "2026-03-01T12:00:00Z", "report": report} if step else None
     places = ("events", "stream", "report", "metrics", "rollouts", "checkpoints", "logs")
     links = {**dict.fromkeys(places, ""), "data": "/nowhere", "ray_dashboard": None}
+    links |= {"ray_actors": None, "grafana": None}
     return {
         "id": JOB,
         "project": "default",

@@ -23,6 +23,7 @@ from rkd_online.service.launchers.base import (
 from rkd_online.service.launchers.room import Node, Room
 from rkd_online.service.services import Services
 from rkd_online.service.settings import Settings
+from rkd_online.spec.job import JobSpec
 
 SPEC: dict[str, Any] = {
     "version": 1,
@@ -60,6 +61,7 @@ class FakeLauncher:
     nodes: list[Node] = field(default_factory=lambda: [Node({"CPU": 64.0, "GPU": 8.0}, {})])
     lost_answers: int = 0
     logs: dict[str, str] = field(default_factory=lambda: {"driver": "Killed"})
+    refusal: str | None = None
 
     async def start(self, launch: Launch) -> None:
         self._raise()
@@ -89,6 +91,9 @@ class FakeLauncher:
         if name not in self.logs:
             raise LauncherRefused(f"nobody knows {name}")
         return "".join(self.logs[name].splitlines(keepends=True)[-lines:])
+
+    def unfit(self, spec: JobSpec) -> str | None:
+        return self.refusal
 
     async def room(self) -> Room:
         if self.hidden is not None:
@@ -185,13 +190,19 @@ def first_client(app: FastAPI, settings: Settings) -> httpx.AsyncClient:
 
 @asynccontextmanager
 async def open_plane(
-    settings: Settings, clock: Clock, runs: dict[tuple[str, int], RunStatus] | None = None
+    settings: Settings,
+    clock: Clock,
+    runs: dict[tuple[str, int], RunStatus] | None = None,
+    *,
+    own: bool = False,
 ) -> AsyncIterator[Plane]:
-    """A control plane whose reconciler moves only when a test says so."""
+    """A control plane whose reconciler moves only when a test says so. ``own``: on the cluster of
+    its settings, not on the fake one."""
     launcher = FakeLauncher(runs=runs or {})
-    app = create_app(settings, launcher, now=clock)
+    app = create_app(settings, None if own else launcher, now=clock)
     services: Services = app.state.services
     await prepare(services)
     async with first_client(app, settings) as http:
         yield Plane(app, http, launcher, clock)
+    await services.launcher.close()
     await services.database.close()

@@ -54,7 +54,7 @@ async def test_a_run_is_launched_for_the_device_of_its_spec(plane: Plane) -> Non
     await plane.submit(resources={"device": "cuda", "generator": gpu, "learner": gpu})
     await plane.reconcile()
     await plane.reconcile()
-    assert [launch.device for launch in plane.launcher.launches] == ["cpu", "cuda"]
+    assert [launch.spec.resources.device for launch in plane.launcher.launches] == ["cpu", "cuda"]
 
 
 @pytest.mark.parametrize("error", [AWAY, LauncherRefused("Ray does not accept the token")])

@@ -2,7 +2,12 @@
 
 import pytest
 
-from rkd_online.service.launchers.base import LauncherRefused, LauncherUnavailable, RunState
+from rkd_online.service.launchers.base import (
+    LauncherError,
+    LauncherRefused,
+    LauncherUnavailable,
+    RunState,
+)
 from rkd_online.service.reading import log_text
 from rkd_online.service.reading.log_text import without_secrets
 from rkd_online.service.safety.redaction import Redactor
@@ -167,3 +172,27 @@ async def test_what_cannot_be_asked_is_refused(plane: Plane, query: str, code: s
     launch = await plane.running()
     answer = await plane.http.get(f"/v1/jobs/{launch.job_id}/logs?{query}")
     assert (answer.status_code, answer.json()["code"]) == (422, code), answer.text
+
+
+@pytest.mark.parametrize(
+    "error", [LauncherRefused("its Ray is gone"), LauncherUnavailable("Ray is not reachable")]
+)
+async def test_a_workers_log_outlives_its_cluster_where_the_run_kept_it(
+    plane: Plane, error: LauncherError
+) -> None:
+    launch = await plane.running()
+    kept = launch.job_dir / "attempts" / "1" / "logs"
+    kept.mkdir(parents=True)
+    (kept / "scorer.sums+products.1.err").write_text(
+        "first\nhf_abcdefghijklmnopqrstuvwxyz0123456\nlast\n"
+    )
+    (kept / "learner.0.err").symlink_to(launch.job_dir / "spec.json")
+    plane.launcher.trouble = error
+    asked = f"/v1/jobs/{launch.job_id}/logs?role=scorer&teacher=sums%2Bproducts&index=1&tail=2"
+    answer = await plane.http.get(asked)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["text"].endswith("last\n")
+    assert "hf_abcdefgh" not in answer.text
+    for other in ("role=learner", "role=generator", "role=scorer&teacher=sums%2Bproducts&index=2"):
+        missing = await plane.http.get(f"/v1/jobs/{launch.job_id}/logs?{other}")
+        assert missing.status_code == (503 if isinstance(error, LauncherUnavailable) else 404)

@@ -20,10 +20,15 @@ from rkd_online.service.launchers.base import (
 )
 from rkd_online.service.launchers.ray_jobs import RayJobs
 from rkd_online.service.settings import Settings
+from rkd_online.spec.job import JobSpec
+from tests.unit.service.plane import SPEC
 
 pytestmark = pytest.mark.asyncio
 
-LAUNCH = Launch("job-1", "quick", 2, Path("/data dir/runs/job-1"), "s3cret", "cpu", None, 0)
+JOB = JobSpec.model_validate(SPEC)
+GPU = {"gpus": 1}
+GPUS = {"device": "cuda", "generator": GPU, "learner": GPU}
+LAUNCH = Launch("job-1", "default", 2, Path("/data dir/runs/job-1"), "s3cret", JOB, None, 0)
 DETAILS = {"type": "SUBMISSION", "status": "RUNNING", "message": "Job is currently running."}
 
 Answer = Callable[[httpx.Request], httpx.Response]
@@ -96,12 +101,13 @@ async def test_the_driver_has_a_fixed_hash_seed_and_what_its_device_needs(
     settings: Settings, device: str, threads: str | None
 ) -> None:
     seen: list[httpx.Request] = []
+    spec = JobSpec.model_validate(SPEC | ({"resources": GPUS} if device == "cuda" else {}))
 
     def answer(request: httpx.Request) -> httpx.Response:
         seen.append(request)
         return httpx.Response(200, json={"submission_id": "rkd-job-1-2"})
 
-    await ray(settings, answer).start(replace(LAUNCH, device=device))
+    await ray(settings, answer).start(replace(LAUNCH, spec=spec))
     variables = json.loads(seen[0].content)["runtime_env"]["env_vars"]
     assert variables["PYTHONHASHSEED"] == "0"
     # Actors inherit these: a limit for CPUs must not reach a GPU's.

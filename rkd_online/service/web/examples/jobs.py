@@ -53,6 +53,8 @@ RECORD: Final[dict[str, Any]] = {
         "logs": f"/v1/jobs/{JOB}/logs",
         "data": f"/data/rkd/runs/{JOB}",
         "ray_dashboard": f"http://head:8265/#/jobs/rkd-{JOB}-1",
+        "ray_actors": "http://head:8265/#/actors",
+        "grafana": f"https://grafana.example/d/rkd-job?var-job={JOB}",
     },
 }
 QUEUED: Final[dict[str, Any]] = RECORD | {
@@ -63,7 +65,7 @@ QUEUED: Final[dict[str, Any]] = RECORD | {
     "attempt": 0,
     "progress": None,
     "checkpoint": None,
-    "links": RECORD["links"] | {"ray_dashboard": None},
+    "links": RECORD["links"] | {"ray_dashboard": None, "ray_actors": None},
 }
 EVENT: Final[dict[str, Any]] = {
     "number": 2,
