@@ -142,6 +142,7 @@ async def _attempt(
     folder: RunFolder, number: int, control: ControlPlaneSink, shelf: Shelf, sinks: list[Sink]
 ) -> "Report":
     job = folder.path.name
+    refuse_second_run(folder, number)
     spec = JobSpec.model_validate_json(folder.spec.read_bytes())
     control.event("started", {"attempt": number, "steps": spec.steps})
     resume = _checkpoint(folder, os.environ.get("RKD_RESUME_FROM"), control)
@@ -198,6 +199,16 @@ def _prepared(
 
     setup = prepare(folder.path, number, spec, transfer_for(spec.resources))
     return setup, checked_prompts(setup, resume, control)
+
+
+def refuse_second_run(folder: RunFolder, number: int) -> None:
+    """Raise ClusterError where this attempt has got to its steps before. A cluster that took it
+    away and brings it back, while nobody listened, would have it write over its own records."""
+    if folder.attempt(number).metrics.exists():
+        raise ClusterError(
+            f"attempt {number} has run before, and its cluster has started it again: the next "
+            "attempt goes on"
+        )
 
 
 def _checkpoint(folder: RunFolder, accepted: str | None, control: ControlPlaneSink) -> Path | None:

@@ -17,7 +17,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 QUICKSTART = ROOT / "examples" / "quickstart.yaml"
-ABSENT = ["numpy", "pyarrow", "ray", "reasoning_gym", "torch", "transformers", "vllm"]
+ABSENT = ["lightkube", "numpy", "pyarrow", "ray", "reasoning_gym", "torch", "transformers", "vllm"]
 
 
 def build_wheel(folder: Path) -> Path:

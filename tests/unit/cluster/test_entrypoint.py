@@ -9,7 +9,12 @@ from typing import Any
 import pytest
 
 from rkd_online.cluster import entrypoint
-from rkd_online.cluster.entrypoint import EXIT_FENCED, EXIT_PAUSED, final
+from rkd_online.cluster.entrypoint import (
+    EXIT_FENCED,
+    EXIT_PAUSED,
+    final,
+    refuse_second_run,
+)
 from rkd_online.errors import ClusterError, ModelError, TooLargeError, WeightSyncError
 from rkd_online.run import steering
 from rkd_online.run.keeping import OnDisk
@@ -104,7 +109,7 @@ class Cluster:
         monkeypatch.setattr(entrypoint, "hire", self.hire)
         monkeypatch.setattr(entrypoint, "_prepared", lambda *_: (None, None))
 
-    async def hire(self, job: str, spec: JobSpec) -> "Cluster":
+    async def hire(self, job: str, spec: JobSpec, role_label: str) -> "Cluster":
         return self
 
     async def start(self, setup: object) -> None:
@@ -144,3 +149,14 @@ def test_a_run_without_a_checkpoint_goes_on_with_its_start(
     monkeypatch.delenv("RKD_RESUME_FROM", raising=False)
     with pytest.raises(ClusterError, match="the start went on"):
         asyncio.run(entrypoint._run(cluster.folder, 1, cluster.control, OnDisk()))  # type: ignore[arg-type]
+
+
+def test_an_attempt_that_its_cluster_brings_back_leaves_the_job_to_the_next(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    refuse_second_run(folder, 2)
+    folder.attempt(1).metrics.parent.mkdir(parents=True)
+    folder.attempt(1).metrics.write_text("")
+    refuse_second_run(folder, 2)
+    with pytest.raises(ClusterError, match="attempt 1 has run before") as refused:
+        refuse_second_run(folder, 1)
+    assert not final(refused.value, 1)
