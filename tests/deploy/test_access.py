@@ -7,9 +7,10 @@ from typing import Any
 from tests.deploy.charts import ROOT, Object, embedded, of_kind, pods
 
 RULES = {
-    "ray.io rayjobs: create get list watch patch delete",
-    " secrets: create patch delete",
-    " pods pods/log: get list",
+    "ray.io rayjobs: create get delete",
+    " secrets: create",
+    " pods: list",
+    " pods/log: get",
 }
 OF_THE_CLUSTER = {"ConfigMap/kube-root-ca.crt"}
 """Kubernetes puts it into every namespace."""

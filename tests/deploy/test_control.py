@@ -30,8 +30,7 @@ OF_LAUNCHER_AND_STORE = {
     "RKD_ROLE_LABEL",
     "RKD_OBJECT_STORE",
 }
-"""Settings of the launcher for RayJobs and of the object store: the chart's own."""
-LINKS_AND_CACHE = {"RKD_GRAFANA_URL", "RKD_OBJECT_CACHE_MIB", "RKD_RAY_DASHBOARD_URL"}
+"""What values of their own decide."""
 OF_A_LOCAL_RAY = {name for name in Settings.model_fields if name.startswith("local_ray_")}
 
 
@@ -42,7 +41,7 @@ def variables(name: str) -> set[str]:
     return {f"RKD_{name.upper()}"}
 
 
-SETTINGS = OF_LAUNCHER_AND_STORE.union(*map(variables, Settings.model_fields))
+SETTINGS: set[str] = set().union(*map(variables, Settings.model_fields))
 
 
 def deployment(objects: list[Object]) -> Object:
@@ -86,7 +85,7 @@ def test_what_config_may_set_is_what_the_chart_does_not(helm: Helm) -> None:
     }
     aliases = {"RKD_RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RKD_RAY_AUTH_TOKEN_PATH"}
     of_the_chart = (owned - overridable) | aliases | OF_LAUNCHER_AND_STORE
-    assert set(allowed["properties"]) == (settable | LINKS_AND_CACHE) - of_the_chart
+    assert set(allowed["properties"]) == settable - of_the_chart
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
@@ -94,7 +93,7 @@ def test_settings_take_what_the_chart_writes(
     rendered: Mapping[str, list[Object]], name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for variable, value in environment(rendered[name]).items():
-        if isinstance(value, str) and variable not in OF_LAUNCHER_AND_STORE | {"HOME"}:
+        if isinstance(value, str) and variable != "HOME":
             monkeypatch.setenv(variable, value)
     settings = Settings()
     full = "distil" if name == "everything" else "rkd"
