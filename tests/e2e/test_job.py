@@ -125,6 +125,14 @@ def test_rollouts_hold_the_log_probs_of_three_policies(finished: Finished) -> No
         assert row["reward"] == dict(row["reward_parts"])["verifier"]
 
 
+def test_what_workers_wrote_is_kept_with_the_attempt(finished: Finished) -> None:
+    roles = ("evaluator", "generator", "learner", "scorer")
+    logs = finished.attempt / "logs"
+    names = [f"{role}.0.{stream}" for role in roles for stream in ("err", "out")]
+    assert sorted(file.name for file in logs.iterdir()) == names
+    assert "vllm" in (logs / "generator.0.err").read_text()
+
+
 def test_the_job_is_found_in_ray_by_its_id(finished: Finished, service: Service) -> None:
     job = finished.record.id
     assert finished.ray_job["metadata"]["rkd_job"] == job

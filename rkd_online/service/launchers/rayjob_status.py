@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from rkd_online.service.launchers.base import RunState, RunStatus
+from rkd_online.service.launchers.rayjob_template import QUEUE_LABEL
 
 BY_RAY: Final = {
     "SUCCEEDED": RunState.SUCCEEDED,
@@ -38,8 +39,9 @@ def _ended(job: str, deployment: str) -> RunState:
 
 
 def _queue(rayjob: Mapping[str, Any]) -> str:
-    queue = rayjob["metadata"].get("labels", {}).get("kueue.x-k8s.io/queue-name", "")
-    return f"waits for Kueue: its RayJob is in the queue {queue}" if queue else "is suspended"
+    queue = rayjob["metadata"].get("labels", {}).get(QUEUE_LABEL, "")
+    where = f"waits for Kueue: its RayJob is in the queue {queue}"
+    return where if queue else "waits until its RayJob is suspended no longer"
 
 
 def _words(status: Mapping[str, Any]) -> str:

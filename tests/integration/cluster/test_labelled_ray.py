@@ -108,17 +108,21 @@ TOKEN = Path("~/.ray/auth_token").expanduser()
 
 
 def test_the_ends_of_actors_logs_are_kept(cluster: Cluster, tmp_path: Path) -> None:
-    @ray.remote(num_cpus=0.1)
     class Talker:
         def talk(self) -> None:
             print("so it was said", flush=True)
 
     placement = asyncio.run(reserve(RESOURCES, 1, "job-4", 60.0, LABEL))
-    actor = Talker.options(  # type: ignore[attr-defined]
-        scheduling_strategy=PlacementGroupSchedulingStrategy(
-            placement_group=placement.group, placement_group_bundle_index=3
+    actor = (
+        ray.remote(Talker)
+        .options(
+            num_cpus=0.1,
+            scheduling_strategy=PlacementGroupSchedulingStrategy(
+                placement_group=placement.group, placement_group_bundle_index=3
+            ),
         )
-    ).remote()
+        .remote()
+    )
     ray.get(actor.talk.remote(), timeout=60)
     asyncio.run(keep_logs(tmp_path / "logs", {"generator:0": actor._actor_id.hex()}))
     placement.release()
