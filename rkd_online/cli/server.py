@@ -90,8 +90,11 @@ def settings_of(**given: Any) -> "Settings":
 
 
 def _line(found: Any) -> str:
+    from rkd_online.service.safety.secret_text import without_secrets
+
     name = "_".join(str(part) for part in found["loc"]).upper().removeprefix("RKD_")
-    return f"RKD_{name} is {found['input']!r}: {found['msg']}"
+    # An address may have a password in it, and this goes to the log of a pod.
+    return without_secrets(f"RKD_{name} is {found['input']!r}: {found['msg']}", ())
 
 
 def demo(

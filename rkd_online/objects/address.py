@@ -16,13 +16,14 @@ def checked_address(address: str) -> str:
 
     fsspec would take chains of file systems (``::``), some of which run code, and many schemes.
     """
-    problem = _problem(address)
+    problem = address_problem(address)
     if problem is not None:
         raise ObjectStoreError(f"{VARIABLE} {_shown(address)!r} {problem}")
     return address.rstrip("/")
 
 
-def _problem(address: str) -> str | None:
+def address_problem(address: str) -> str | None:
+    """What is wrong with an address, and what to write instead; None where it is one."""
     parts = urlsplit(address)
     if "::" in address:
         return "is a chain of file systems (::): give one address"

@@ -20,8 +20,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from rkd_online.errors import ObjectStoreError
-from rkd_online.objects.address import checked_address
+from rkd_online.objects.address import address_problem
 from rkd_online.service.safety.hub import pattern_problem
 from rkd_online.service.safety.trackers import server_problem
 
@@ -157,10 +156,10 @@ class Settings(BaseSettings):
     @field_validator("object_store")
     @classmethod
     def _address(cls, address: str) -> str:
-        try:
-            return checked_address(address) if address else ""
-        except ObjectStoreError as error:
-            raise ValueError(str(error)) from None
+        problem = address_problem(address) if address else None
+        if problem is not None:
+            raise ValueError(problem)
+        return address.rstrip("/")
 
     @field_validator("allowed_paths", mode="before")
     @classmethod

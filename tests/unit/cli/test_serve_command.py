@@ -131,3 +131,11 @@ def test_a_setting_that_is_no_number_is_named_with_its_value(
         "error: RKD_POLL_SECONDS is 'soon': Input should be a valid number, unable to parse string "
         "as a number\n"
     )
+
+
+def test_a_password_in_a_setting_is_not_repeated(rkd: Rkd, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RKD_OBJECT_STORE", "s3://somebody:hunter22@bucket")
+    outcome = rkd("serve")
+    assert outcome.code == 1
+    assert outcome.err.startswith("error: RKD_OBJECT_STORE is 's3://somebody:***@bucket': ")
+    assert "hunter22" not in outcome.err

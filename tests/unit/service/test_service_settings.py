@@ -141,3 +141,12 @@ def test_rays_token_is_for_its_owner_alone_and_stays_the_same(settings: Settings
         assert path.stat().st_mode & 0o777 == 0o600
     assert tokens[0] == tokens[1]
     assert len(tokens[0]) == 64
+
+
+def test_an_address_of_an_object_store_is_checked_before_anything_is_started() -> None:
+    assert (
+        Settings(object_store="s3://bucket/some/prefix/").object_store == "s3://bucket/some/prefix"
+    )
+    for address in ("https://bucket", "simplecache::s3://bucket", "s3://key:secret@bucket"):
+        with pytest.raises(ValidationError, match="object_store"):
+            Settings(object_store=address)
