@@ -19,6 +19,7 @@ BENCHMARKS: Final[dict[str, tuple[str, ...]]] = {
     "learner": ("benchmarks.learner",),
     "loop-cost": ("benchmarks.loop_cost",),
     "quickstart": ("benchmarks.quickstart",),
+    "scraping": ("benchmarks.scraping",),
     "service": ("benchmarks.service.measure",),
     "start-up": ("benchmarks.start_up",),
     "step-time-small": ("benchmarks.step_time", "small"),
