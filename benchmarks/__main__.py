@@ -21,6 +21,7 @@ BENCHMARKS: Final[dict[str, tuple[str, ...]]] = {
     "loop-cost": ("benchmarks.loop_cost",),
     "plan": ("benchmarks.memory_plan",),
     "quickstart": ("benchmarks.quickstart",),
+    "scraping": ("benchmarks.scraping",),
     "service": ("benchmarks.service.measure",),
     "start-up": ("benchmarks.start_up",),
     "step-time-small": ("benchmarks.step_time", "small"),

@@ -25,7 +25,7 @@ def test_prometheus_takes_the_pages_configurations(tmp_path: Path) -> None:
             (sd,) = config["scrape_configs"][1]["http_sd_configs"]
             token = tmp_path / "ray-token"
             token.write_text("a token")
-            sd["authorization"] = {"credentials_file": str(token)}
+            sd["authorization"]["credentials_file"] = str(token)
         file = tmp_path / f"{number}.yml"
         file.write_text(yaml.safe_dump(config))
         assert "SUCCESS" in promtool("check", "config", file)
@@ -35,4 +35,7 @@ def test_both_configurations_keep_the_job_of_a_run() -> None:
     by_token, by_file = configurations()
     assert [one["job_name"] for one in by_token["scrape_configs"]] == ["rkd-control-plane", "ray"]
     assert by_token["scrape_configs"][1]["honor_labels"] is True
+    # Without the type Prometheus 2.42 sends the token alone, which Ray refuses.
+    (discovery,) = by_token["scrape_configs"][1]["http_sd_configs"]
+    assert discovery["authorization"]["type"] == "Bearer"
     assert by_file["scrape_configs"][0]["honor_labels"] is True
