@@ -31,6 +31,7 @@ EVERYTHING: Final = merged(
         "storage": {"models": {"existingClaim": "models"}, "s3": {"endpoint": "https://s3.local"}},
         "ray": {"env": {"NCCL_DEBUG": "INFO", "LARGE": 20000000}},
         "tests": {"apiKeySecretName": "rkd-test-key"},
+        "config": {"RKD_TRACKERS": {"team": "http://mlflow.tracking.svc:5000"}},
     },
 )
 SCENARIOS: Final[Mapping[str, Mapping[str, Any]]] = {

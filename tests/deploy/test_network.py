@@ -94,6 +94,12 @@ def test_exactly_this_is_open(helm: Helm, name: str, values: Mapping[str, Any]) 
     assert set(openings(helm.template(values).objects)) == OPENINGS[name]
 
 
+def test_rays_pods_reach_tracking_servers_where_there_are_some(helm: Helm) -> None:
+    values = {"config": {"RKD_TRACKERS": {"team": "http://mlflow.tracking.svc:5000"}}}
+    found = set(openings(helm.template(merged(DEV, values)).objects))
+    assert found - ALWAYS == {"ray out to 10.0.0.0/8 TCP443", "ray out to 10.0.0.0/8 TCP5000"}
+
+
 def test_every_port_is_open_only_between_rays_own_pods(helm: Helm) -> None:
     found = {line for line in openings(helm.template(PROD).objects) if line.endswith(" all")}
     assert found == {"ray in from ray all", "ray out to ray all"}
