@@ -77,16 +77,17 @@ def first_process(started: "subprocess.Popen[str]") -> int:
 
 def end(started: "subprocess.Popen[str]") -> None:
     """Kill the whole container. The kernel does so with its process 1, not with that of unshare,
-    whose bond to it ended where the user was changed."""
-    for child in _children(started):
+    whose bond to it ended where the user was changed; unshare then ends by itself."""
+    if started.poll() is not None:
+        return
+    for child in _children(started) or [started.pid]:
         os.kill(child, signal.SIGKILL)
-    started.kill()
     started.wait(60)
 
 
 def _children(started: "subprocess.Popen[str]") -> list[int]:
     file = Path(f"/proc/{started.pid}/task/{started.pid}/children")
-    return [int(child) for child in file.read_text().split()] if started.poll() is None else []
+    return [int(child) for child in file.read_text().split()]
 
 
 @contextmanager
