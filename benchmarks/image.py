@@ -20,7 +20,7 @@ import httpx
 
 from benchmarks.results import Figure, Goal, Result, Row, result
 from scripts import trial_image
-from scripts.container import USER, Container, first_process, unpacked
+from scripts.container import USER, Container, end, first_process, unpacked
 
 STARTS: Final = 5
 LONGEST_SECONDS: Final = 60
@@ -82,7 +82,7 @@ def _start(image: Container) -> Start:
             os.kill(process, signal.SIGTERM)
             server.wait(LONGEST_SECONDS)
         finally:
-            server.kill()
+            end(server)
     return Start(took, cpu)
 
 

@@ -6,6 +6,8 @@ and the data folder is mounted. Tests and benchmarks use it, as root, with build
 """
 
 import json
+import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +21,7 @@ shift 3
 mount --bind "$root" "$root"
 mount -o remount,bind,ro "$root"
 mount -t proc proc "$root/proc"
+mount -t sysfs -o ro sysfs "$root/sys"
 mount --rbind /dev "$root/dev"
 mount -t tmpfs tmpfs "$root/tmp"
 [ -z "$data" ] || mount --bind "$data" "$root/var/lib/rkd"
@@ -68,8 +71,23 @@ class Container:
 
 def first_process(started: "subprocess.Popen[str]") -> int:
     """The container's process 1, by its number outside: what a signal to the container reaches."""
-    (child,) = Path(f"/proc/{started.pid}/task/{started.pid}/children").read_text().split()
-    return int(child)
+    (child,) = _children(started)
+    return child
+
+
+def end(started: "subprocess.Popen[str]") -> None:
+    """Kill the whole container. The kernel does so with its process 1, not with that of unshare,
+    whose bond to it ended where the user was changed; unshare then ends by itself."""
+    if started.poll() is not None:
+        return
+    for child in _children(started) or [started.pid]:
+        os.kill(child, signal.SIGKILL)
+    started.wait(60)
+
+
+def _children(started: "subprocess.Popen[str]") -> list[int]:
+    file = Path(f"/proc/{started.pid}/task/{started.pid}/children")
+    return [int(child) for child in file.read_text().split()]
 
 
 @contextmanager

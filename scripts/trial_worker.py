@@ -18,7 +18,7 @@ from typing import Any
 from benchmarks.start_up import SPEC
 from rkd_online.client import Client
 from rkd_online.errors import ServiceError
-from scripts.container import USER, Container, unpacked
+from scripts.container import USER, Container, end, unpacked
 from scripts.images import version
 
 PORT, DASHBOARD_PORT = "8436", "8281"
@@ -76,8 +76,7 @@ def _running(
     try:
         yield
     finally:
-        process.kill()
-        process.wait(60)
+        end(process)
 
 
 def _wait(what: str, ready: Any) -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from rkd_online import __version__
 from scripts import trial_image
-from scripts.container import Container, first_process, unpacked
+from scripts.container import Container, end, first_process, unpacked
 from scripts.images import ROOT, revision
 from tests.postgres import create, postgres
 
@@ -60,8 +60,7 @@ def served(image: Container, data: Path, log: Path) -> Iterator[tuple[str, int, 
         yield url, first_process(server), port
         assert server.wait(30) == 0, log.read_text()
     finally:
-        server.kill()
-        server.wait(30)
+        end(server)
 
 
 def wait_until_ready(url: str, server: "subprocess.Popen[str]", log: Path) -> None:
@@ -243,3 +242,14 @@ def layer_names(archive: tarfile.TarFile) -> list[str]:
 
 def blob(descriptor: dict[str, str]) -> str:
     return f"blobs/{descriptor['digest'].replace(':', '/')}"
+
+
+def test_a_container_that_is_ended_leaves_no_process(image: Container) -> None:
+    started = image.start("sleep", "300")
+    deadline = time.monotonic() + 10
+    while not Path(f"/proc/{started.pid}/task/{started.pid}/children").read_text():
+        assert time.monotonic() < deadline, "the container has no process after 10 s"
+        time.sleep(0.05)
+    process = Path(f"/proc/{first_process(started)}")
+    end(started)
+    assert not process.exists()
