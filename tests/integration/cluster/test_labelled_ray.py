@@ -3,6 +3,7 @@ and what is kept of their logs. One Ray for all of it: it takes long to start.""
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 from rkd_online.cluster.logs import keep_logs
 from rkd_online.cluster.placement import reserve
 from rkd_online.errors import TooLargeError
+from rkd_online.service.launchers.base import LauncherUnavailable
 from rkd_online.service.launchers.ray_jobs import RayJobs
 from rkd_online.service.launchers.room import LabelledRoom
 from rkd_online.service.settings import Settings
@@ -76,35 +78,33 @@ def test_a_role_whose_nodes_are_too_small_is_refused_though_the_cluster_is_not(
 
 
 def test_the_control_plane_knows_the_labels(cluster: Cluster, tmp_path: Path) -> None:
-    address = f"http://{ray.get_runtime_context()._worker.node.address_info['webui_url']}"
-    settings = Settings(
-        data_dir=tmp_path, ray_address=address, role_label=LABEL, ray_auth_token_path=TOKEN
-    )
+    address = f"http://{cluster.head_node.webui_url}"
+    settings = Settings(data_dir=tmp_path, ray_address=address, role_label=LABEL)
 
     async def room() -> Any:
         launcher = RayJobs(settings)
         try:
             async with asyncio.timeout(60):
                 while True:
-                    found = await launcher.room()
-                    if len(found.nodes) == 4:
-                        return found
+                    with suppress(LauncherUnavailable):  # the autoscaler has not looked yet
+                        found = await launcher.room()
+                        if isinstance(found, LabelledRoom) and len(found.labelled) == 4:
+                            return found
                     await asyncio.sleep(0.5)
         finally:
             await launcher.close()
 
     found = asyncio.run(room())
     assert isinstance(found, LabelledRoom)
-    labelled = sorted((node.labels.get(LABEL, ""), node.resources) for node in found.labelled)
-    assert [(role, has.get("CPU", 0), has.get("GPU", 0)) for role, has in labelled] == [
+    assert sorted(
+        (node.labels.get(LABEL, ""), node.resources.get("CPU", 0), node.resources.get("GPU", 0))
+        for node in found.labelled
+    ) == [
         ("", 0, 0),
         ("generator", 3, 2),
         ("learner", 3, 2),
         ("scorer", 3, 2),
     ]
-
-
-TOKEN = Path("~/.ray/auth_token").expanduser()
 
 
 def test_the_ends_of_actors_logs_are_kept(cluster: Cluster, tmp_path: Path) -> None:
