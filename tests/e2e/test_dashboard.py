@@ -6,6 +6,7 @@ The tests share one job that is far from its end; the last of them cancels it.
 
 import json
 import math
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -94,6 +95,16 @@ def test_no_panel_has_a_line_for_each_process(watching: Prometheus, running: str
     for panel, query in queries(running):
         for series in watching.query(query):
             assert set(series["metric"]) <= ours, panel["title"]
+
+
+def test_ray_adds_the_labels_that_the_page_of_a_runs_metrics_names(
+    watching: Prometheus, running: str
+) -> None:
+    page = (ROOT / "docs" / "metrics-run.md").read_text()
+    (listed,) = re.findall(r"\*\*Ray adds labels\*\*: (.*)\. Aggregate", page)
+    (series,) = watching.query(f'ray_rkd_step{{job="{running}"}}')
+    named = set(re.findall(r"`(\w+)`", listed))
+    assert set(series["metric"]) == named | {"__name__", "instance", "job"}
 
 
 def test_every_rule_can_be_asked_and_a_run_that_does_well_is_no_alert(
