@@ -101,7 +101,7 @@ def test_ray_adds_the_labels_that_the_page_of_a_runs_metrics_names(
     watching: Prometheus, running: str
 ) -> None:
     page = (ROOT / "docs" / "metrics-run.md").read_text()
-    (listed,) = re.findall(r"\*\*Ray adds labels\*\*: (.*)\. Aggregate", page)
+    (listed,) = re.findall(r"\*\*Ray adds labels\*\*: (.*)\.\s+Aggregate", page)
     (series,) = watching.query(f'ray_rkd_step{{job="{running}"}}')
     named = set(re.findall(r"`(\w+)`", listed))
     assert set(series["metric"]) == named | {"__name__", "instance", "job"}
