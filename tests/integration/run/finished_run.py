@@ -13,6 +13,7 @@ from rkd_online.evaluation.report import Report
 from rkd_online.metrics.sinks import read_reports
 from rkd_online.run.inline import run_inline
 from rkd_online.run.records import RunFolder
+from rkd_online.run.report import TOKEN_ROLES
 from rkd_online.spec import JobSpec
 from rkd_online.types import StepReport
 
@@ -20,6 +21,8 @@ Row = dict[str, Any]
 TOLERANCE = 1e-4
 """Nats, float32 against float32."""
 PROMPTS, SIBLINGS = 4, 4
+OF_OWN_PROCESSES = {f"cost/{role}_core_seconds" for role in (*TOKEN_ROLES, "loop")}
+"""Metrics that a run in one process has not."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 
 from rkd_online.metrics.names import METRICS
-from tests.integration.run.finished_run import PROMPTS, SIBLINGS, Run, run
+from tests.integration.run.finished_run import (
+    OF_OWN_PROCESSES,
+    PROMPTS,
+    SIBLINGS,
+    Run,
+    run,
+)
 from tests.unit.tasks.packages import install
 
 SOURCE = """
@@ -83,7 +89,7 @@ def has_pair(rows: list[dict[str, Any]]) -> bool:
 def test_failures_are_counted_step_by_step(failing: Run) -> None:
     for step in failing.steps:
         pairs = set() if has_pair(failing.rows(step.step)) else {"teacher/agreement"}
-        assert set(step.metrics) == set(METRICS) - UNASKED - pairs
+        assert set(step.metrics) == set(METRICS) - OF_OWN_PROCESSES - UNASKED - pairs
         failures = [expected_failure(row) for row in failing.rows(step.step)]
         for cause in ("crash", "not_finite"):
             count = sum(one is not None and one.startswith(cause) for one in failures)
