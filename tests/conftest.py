@@ -11,7 +11,7 @@ import pytest
 from rkd_online.inference.environment import prepare_engine_process
 
 # What a developer has set for a control plane or a cluster of their own says nothing to the tests.
-FOR_TESTS = "RKD_KUBERAY_CRDS"
+FOR_TESTS = "KUBERAY_CRDS"
 for name in [name for name in os.environ if name.startswith(("RKD_", "RAY_"))]:
     if name != FOR_TESTS:
         del os.environ[name]

@@ -1,14 +1,28 @@
-"""An S3 API on loopback."""
+"""An S3 API on loopback, in a process of its own.
 
+flask leaves objects in its modules that raise when anything looks at them, as vLLM does with every
+module of a process when an engine starts.
+"""
+
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import boto3
-from moto.server import ThreadedMotoServer
 
 BUCKET = "rkd"
+SERVER = """
+import sys
+from moto.server import ThreadedMotoServer
+server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+server.start()
+print(server.get_host_and_port()[1], flush=True)
+sys.stdin.read()
+"""
+"""Tells its port, and ends with its standard input."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +58,14 @@ class S3:
 @contextmanager
 def s3_server() -> Iterator[S3]:
     """A fresh one."""
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
+    process = subprocess.Popen(
+        [sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdin is not None and process.stdout is not None
+    port = process.stdout.readline().strip()
     found = S3(
         {
-            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
             "AWS_ACCESS_KEY_ID": "testing",
             "AWS_SECRET_ACCESS_KEY": "testing",
             "AWS_DEFAULT_REGION": "us-east-1",
@@ -61,4 +77,4 @@ def s3_server() -> Iterator[S3]:
         found._client().create_bucket(Bucket=BUCKET)
         yield found
     finally:
-        server.stop()
+        process.communicate(timeout=30)

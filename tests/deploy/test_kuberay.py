@@ -123,9 +123,9 @@ def test_a_rayjobs_pods_are_those_of_the_standing_cluster(
 @pytest.fixture(scope="session")
 def crds() -> dict[str, Any]:
     """KubeRay's schemas by kind; they are no part of this project."""
-    folder = Path(os.environ.get("RKD_KUBERAY_CRDS", SHARED))
+    folder = Path(os.environ.get("KUBERAY_CRDS", SHARED))
     if not folder.is_dir():
-        pytest.skip(f"no folder {folder} with KubeRay's CRDs; RKD_KUBERAY_CRDS names another")
+        pytest.skip(f"no folder {folder} with KubeRay's CRDs; KUBERAY_CRDS names another")
     return schemas(folder)
 
 
