@@ -63,10 +63,14 @@ def test_rays_pods_are_scraped_where_they_listen(monitored: list[Object]) -> Non
     assert found.keys() <= POD_PORTS.keys() | {"gcs-server", "dashboard", "client"}
 
 
-def test_no_series_is_kept_for_each_worker_that_ever_lived(monitored: list[Object]) -> None:
+def test_a_runs_own_labels_are_kept(monitored: list[Object]) -> None:
+    """Panels and alerts ask by the label job, and two attempts differ by WorkerId alone."""
     [monitor] = of_kind(monitored, "PodMonitor")
-    for endpoint in monitor["spec"]["podMetricsEndpoints"]:
-        assert endpoint["metricRelabelings"] == [{"action": "labeldrop", "regex": "WorkerId"}]
+    endpoints = monitor["spec"]["podMetricsEndpoints"]
+    assert [one["port"] for one in endpoints] == ["metrics", "as-metrics", "dash-metrics"]
+    for endpoint in endpoints:
+        assert endpoint["honorLabels"] is True
+        assert "metricRelabelings" not in endpoint
 
 
 def test_the_control_plane_is_scraped_through_its_service(monitored: list[Object]) -> None:
