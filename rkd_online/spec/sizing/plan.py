@@ -232,7 +232,10 @@ def _assumptions(layout: Layout, asked: Asked) -> Iterator[str]:
         yield ASSUMED
         yield "no figure of a GPU was measured: a plan is arithmetic"
     if layout.cpu:
-        yield "what each process holds before it loads a model is not counted"
+        yield (
+            "what each process holds before it loads a model is not counted, and it was measured "
+            "to hold more than is predicted: this is the least (`python -m benchmarks plan`)"
+        )
         yield "on a CPU the bottleneck is the role with the most operations for each of its threads"
     if asked.new_tokens is None:
         yield "the mean completion is half the longest (--mean-new-tokens says otherwise)"
