@@ -33,7 +33,7 @@ evaluation: {{prompts: 8, samples: 2, every: 4, every_prompts: 8}}
 checkpoint: {{every: 2, keep: 2}}
 steps: {STEPS}
 """
-MEASURED_IN_SECONDS = ("throughput/", "idle/", "loop/")
+MEASURED_IN_SECONDS = ("throughput/", "idle/", "loop/", "cost/")
 
 
 def run(spec: Path, folder: Path, kill_at: int = 0) -> int:

@@ -37,7 +37,7 @@ SPEC = JobSpec.model_validate(
 CHANGES = ChangesSoFar(
     number=1, values=Changes(learning_rate=2e-3, alpha=0.25, steps=5, evaluation_every=4)
 )
-MEASURED_IN_SECONDS = ("throughput/", "idle/", "loop/")
+MEASURED_IN_SECONDS = ("throughput/", "idle/", "loop/", "cost/")
 
 
 class Asker:
