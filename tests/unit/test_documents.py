@@ -12,6 +12,7 @@ from rkd_online.evaluation.report import TEACHER_BEHIND
 from rkd_online.metrics import run_series
 from rkd_online.metrics.names import METRICS
 from rkd_online.run.advice.rules import RULES
+from rkd_online.service.outcomes import Outcome
 from rkd_online.service.settings import Settings
 from rkd_online.service.telemetry.catalogue import SERIES
 from scripts import job_page
@@ -77,6 +78,12 @@ def test_the_page_of_a_runs_metrics_is_its_catalogue() -> None:
         f"{series.meaning} |"
         for name, series in run_series.SERIES.items()
     ]
+
+
+def test_the_page_of_metrics_has_every_outcome() -> None:
+    text = (ROOT / "docs" / "metrics-service.md").read_text()
+    [row] = [line for line in text.splitlines() if line.startswith("| `outcome` |")]
+    assert set(re.findall(r"`(\w+)`", row)) - {"outcome"} == set(Outcome)
 
 
 def test_metrics_that_documents_name_are_there() -> None:
