@@ -168,8 +168,10 @@ async def _attempt(
             try:
                 return await run_attempt(attempt)
             finally:
-                await keep_logs(folder.attempt(number).logs, work.actor_ids)
-                await work.close()
+                try:
+                    await keep_logs(folder.attempt(number).logs, work.actor_ids)
+                finally:
+                    await work.close()
     finally:
         metrics.close()
 

@@ -10,10 +10,11 @@ from ray.util.state import get_log
 from ray.util.state.exception import RayStateApiException
 
 LINES: Final = 1000
-LOG_SECONDS: Final = 10
+LOG_SECONDS: Final = 5
 """Time that the agent of a node has for one log."""
-ALL_SECONDS: Final = 30.0
-"""Longest wait for all logs: the room of the job is held meanwhile."""
+ALL_SECONDS: Final = 8.0
+"""Longest wait for all logs: the room of the job is held meanwhile, and a run that is stopped has
+20 seconds in all."""
 STREAMS: Final = ("out", "err")
 
 log = logging.getLogger(__name__)

@@ -153,7 +153,9 @@ class Outbox:
             for path in sorted(self._objects.here(self._attempt).rglob("*"))
             if NOT_MINE not in path.parts[len(job.parts) :] and path.name not in AT_THE_END
         ]
-        shared = [*sorted((job / "evaluations").glob("*")), *sorted(job.glob("report.*"))[::-1]]
+        curves = sorted((job / "tensorboard").rglob("*"))
+        reports = sorted(job.glob("report.*"))[::-1]
+        shared = [*curves, *sorted((job / "evaluations").glob("*")), *reports]
         return [
             path.relative_to(job)
             for path in [*own, *shared]

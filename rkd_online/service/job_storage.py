@@ -47,7 +47,10 @@ class SharedFolder:
         """As a file."""
         folder = self._settings.job_dir(job_id)
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "spec.json").write_text(_text(spec))
+        # A disk that is full must not cost the spec of the attempt before.
+        written = folder / ".spec.json.new"
+        written.write_text(_text(spec))
+        written.replace(folder / "spec.json")
         return folder
 
     def where(self, job_id: str) -> str:

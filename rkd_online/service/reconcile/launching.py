@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from pathlib import Path
 
 from rkd_online.errors import ObjectStoreError, SpecError
 from rkd_online.service.clock import Now
@@ -20,7 +21,7 @@ from rkd_online.service.settings import Settings
 from rkd_online.service.state import ACTIVE, Status
 from rkd_online.service.store import attempts, events, jobs
 from rkd_online.service.store.attempts import TokenOf
-from rkd_online.service.store.tables import AttemptRow
+from rkd_online.service.store.tables import AttemptRow, JobRow
 from rkd_online.service.telemetry.recorder import Recorder
 from rkd_online.spec.job import JobSpec
 
@@ -57,8 +58,7 @@ class Launching:
                 found = await self._launcher.status(attempt.job_id, attempt.number)
                 if found.state is RunState.UNKNOWN:
                     await self._start(attempt)
-        except (LauncherUnavailable, ObjectStoreError, OSError) as error:
-            # A disk that is full now may have room in a minute.
+        except (LauncherUnavailable, ObjectStoreError) as error:
             await self._delay(attempt, str(error))
         except (LauncherRefused, SpecError) as error:
             await self._give_up(attempt, str(error))
@@ -72,7 +72,7 @@ class Launching:
             _, job, _ = held
         spec = JobSpec.model_validate(job.spec)
         await self._names.check(spec, job.project_id)
-        folder = await asyncio.to_thread(self._storage.hand_over, job.id, job.spec)
+        folder = await self._handed_over(job)
         await self._launcher.start(
             Launch(
                 job_id=job.id,
@@ -85,6 +85,13 @@ class Launching:
                 changes=job.changes["number"] if job.changes else 0,
             )
         )
+
+    async def _handed_over(self, job: JobRow) -> Path:
+        """The folder in which the run finds its spec. A disk that is full may have room later."""
+        try:
+            return await asyncio.to_thread(self._storage.hand_over, job.id, job.spec)
+        except OSError as error:
+            raise LauncherUnavailable(f"the job's spec cannot be written: {error}") from error
 
     async def _launched(self, attempt: AttemptRow) -> None:
         """By the time Ray answers, the run may have reported, and a user may have cancelled."""

@@ -45,6 +45,7 @@ class Cursor:
         """The rows that were not fetched yet."""
         rows, self._rows = self._rows, []
         rows += await self._left("fetchall")
+        self._more = False
         return rows
 
     async def fetchmany(self, size: int) -> list[Any]:
@@ -53,6 +54,20 @@ class Cursor:
         if len(rows) < size:
             rows += await self._left("fetchmany", size - len(rows))
         return rows
+
+    async def fetchone(self) -> Any | None:
+        """The next row; None behind the last."""
+        rows = await self.fetchmany(1)
+        return rows[0] if rows else None
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:
+        row = await self.fetchone()
+        if row is None:
+            raise StopAsyncIteration
+        return row
 
     async def close(self) -> None:
         """End a statement that has rows left; all others have ended."""

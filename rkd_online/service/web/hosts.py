@@ -46,7 +46,7 @@ def _host(scope: Scope) -> str:
     given = Headers(scope=scope).get("host", "").lower()
     if given.startswith("["):
         return given.partition("]")[0] + "]"
-    return given.partition(":")[0]
+    return given.partition(":")[0].removesuffix(".")
 
 
 def _is_address(host: str) -> bool:

@@ -57,6 +57,7 @@ def test_everything_but_checkpoints_and_what_is_half_written_is_stored(run: Run)
     run.write(f"{OWN}/unsent.jsonl", "{}\n")
     run.write("attempts/1/metrics.jsonl", "of another attempt\n")
     run.write("evaluations/student-before.json", "{}")
+    run.write("tensorboard/events.out.tfevents.1", "curve")
     run.write("report.json", "{}")
     run.write("report.png", "png")
     run.outbox.flush(30)
@@ -65,6 +66,7 @@ def test_everything_but_checkpoints_and_what_is_half_written_is_stored(run: Run)
         f"{OWN}/rollouts/step-000001.parquet",
         f"{OWN}/setup.json",
         "evaluations/student-before.json",
+        "tensorboard/events.out.tfevents.1",
         "report.json",
         "report.png",
     ]

@@ -48,6 +48,7 @@ def test_runs_report_to_the_public_url_where_there_is_one() -> None:
     [
         ("rkd.example.org", 200),
         ("RKD.example.org:443", 200),
+        ("rkd.example.org.", 200),
         ("a.b.internal", 200),
         ("public.example", 200),
         ("internal", 421),

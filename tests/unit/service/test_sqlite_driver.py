@@ -59,7 +59,7 @@ async def test_few_rows_cost_one_hand_over_and_many_two(
         assert handovers == ["_executed"]
         handovers.clear()
         await connection.execute(text(f"{NUMBERS} SELECT x FROM n"), {"last": AT_ONCE + 1})
-        assert handovers == ["_executed", "fetchall", "close"]
+        assert handovers == ["_executed", "fetchall"]
 
 
 async def test_a_reader_in_parts_gets_all_and_holds_few(
@@ -88,6 +88,14 @@ async def test_a_reader_who_stops_early_leaves_the_connection_usable(engine: Asy
         assert await connection.scalar(text("SELECT 7")) == 7
     async with engine.begin() as connection:
         await connection.execute(text("INSERT INTO t (name) VALUES ('a')"))
+
+
+async def test_rows_can_be_read_one_by_one(engine: AsyncEngine) -> None:
+    query = text(f"SELECT x FROM ({NUMBERS} SELECT x FROM n)")
+    async with engine.connect() as connection:
+        found = await connection.stream(query, {"last": AT_ONCE + 2})
+        assert await found.fetchone() == (1,)
+        assert [row.x async for row in found] == list(range(2, AT_ONCE + 3))
 
 
 async def test_what_is_written_is_counted_numbered_and_returned(engine: AsyncEngine) -> None:
