@@ -66,9 +66,9 @@ def test_everything_but_checkpoints_and_what_is_half_written_is_stored(run: Run)
         f"{OWN}/rollouts/step-000001.parquet",
         f"{OWN}/setup.json",
         "evaluations/student-before.json",
-        "tensorboard/events.out.tfevents.1",
         "report.json",
         "report.png",
+        "tensorboard/events.out.tfevents.1",
     ]
     run.outbox.close()
     run.outbox.leave()
