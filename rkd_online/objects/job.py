@@ -1,7 +1,6 @@
 """The objects of one job, and the folder of this node in which they are files."""
 
 import os
-import shutil
 import threading
 from collections.abc import Iterable
 from pathlib import Path, PurePath
@@ -86,7 +85,3 @@ class JobObjects:
     def remove(self, paths: Iterable[str]) -> None:
         """Remove objects, in this order."""
         self.store.remove(self.name(path) for path in paths)
-
-    def forget(self) -> None:
-        """Remove this node's folder; the store stays as it is."""
-        shutil.rmtree(self.folder, ignore_errors=True)

@@ -7,13 +7,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from rkd_online.errors import ObjectStoreError
+from rkd_online.errors import ObjectStoreError, ObjectStoreSetupError
 from rkd_online.objects.checkpoints import CheckpointCopies
 from rkd_online.objects.job import JobObjects, scratch_folder
 from rkd_online.objects.patience import Patience
 from rkd_online.objects.store import ObjectStore
 from rkd_online.run.keeping import InStore, OnDisk, checkpoint_copies, keeping_of
 from rkd_online.run.records import RunFolder
+from rkd_online.run.shelf import StoreShelf
 from rkd_online.types import StepReport
 from tests.unit.objects.stores import break_
 
@@ -50,6 +51,16 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     monkeypatch.setenv("RKD_OBJECT_STORE", place.address)
     monkeypatch.setenv("RKD_DATA_DIR", str(tmp_path / "node"))
     return place
+
+
+def sent_by(keeping: InStore) -> JobObjects:
+    assert keeping._outbox is not None
+    return keeping._outbox._objects
+
+
+def shelved_by(keeping: InStore) -> JobObjects:
+    assert isinstance(keeping.shelf, StoreShelf)
+    return keeping.shelf._objects
 
 
 def checkpoint(place: Place, attempt: int, step: int, *, whole: bool = True) -> None:
@@ -96,8 +107,25 @@ def test_an_attempt_begins_with_what_is_in_the_store_and_nothing_else(place: Pla
 
 
 def test_a_job_whose_spec_is_not_there_says_what_to_look_at(place: Place) -> None:
-    with pytest.raises(ObjectStoreError, match=r"has no spec\.json: does RKD_OBJECT_STORE of the"):
+    with pytest.raises(
+        ObjectStoreSetupError, match=r"has no spec\.json: does RKD_OBJECT_STORE of the"
+    ):
         place.opened(1)
+
+
+def test_a_store_that_cannot_be_used_is_told_when_it_is_opened(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is raised before that reaches nobody."""
+    left = place.folder.path / "left.json"
+    left.parent.mkdir(parents=True)
+    left.write_text("of a killed run")
+    monkeypatch.setenv("RKD_OBJECT_STORE", "s3:/bucket")
+    keeping = keeping_of(place.folder, 1)
+    assert not left.exists()
+    with pytest.raises(ObjectStoreSetupError, match=r"'s3:/bucket' names no bucket: write s3://"):
+        keeping.open(place.told.append)
+    keeping.leave()
 
 
 def test_a_folder_that_is_no_scratch_is_never_emptied(
@@ -107,7 +135,9 @@ def test_a_folder_that_is_no_scratch_is_never_emptied(
     place.folder = RunFolder(tmp_path / "node" / "runs" / JOB)
     place.folder.path.mkdir(parents=True)
     place.folder.spec.write_text("{}")
-    with pytest.raises(ObjectStoreError, match=r"works with the folder .*: set it for both or"):
+    with pytest.raises(
+        ObjectStoreSetupError, match=r"works with the folder .*: set it for both or"
+    ):
         place.opened(1)
     assert place.folder.spec.read_text() == "{}"
 
@@ -133,8 +163,9 @@ def test_what_cannot_be_stored_stays_on_the_node_and_is_an_error(
     monkeypatch.setattr("rkd_online.run.keeping.END_SECONDS", 0.3)
     place.put("spec.json")
     keeping = place.opened(1)
-    keeping._brief.store._patience = Patience(0)
-    break_(keeping._brief, float("inf"), "put_file")
+    records = sent_by(keeping)
+    records.store._patience = Patience(0)
+    break_(records, float("inf"), "put_file")
     place.folder.report.write_text("{}")
     with pytest.raises(ObjectStoreError, match="the records of the run are not in"):
         keeping.finish()
@@ -167,13 +198,14 @@ def test_old_checkpoints_are_deleted_from_the_store_the_manifest_first(place: Pl
     checkpoint(place, 2, 2)
     keeping = place.opened(1)
     removed: list[str] = []
-    files = keeping._patient.store._files
+    shelved = shelved_by(keeping)
+    files = shelved.store._files
 
     def noted(path: str) -> None:
         removed.append("/".join(Path(path).parts[-2:]))
         files.rm_file(path)
 
-    keeping._patient.store._files = SimpleNamespace(find=files.find, rm_file=noted)
+    shelved.store._files = SimpleNamespace(find=files.find, rm_file=noted)
     own = place.folder.attempt(1).checkpoints
     asyncio.run(keeping.shelf.prune(own, keep=1, best=4))
     assert sorted(removed) == sorted(
@@ -196,8 +228,9 @@ def test_a_store_that_deletes_nothing_ends_no_run(place: Place) -> None:
     for step in (2, 4):
         checkpoint(place, 1, step)
     keeping = place.opened(1)
-    keeping._patient.store._patience = Patience(0)
-    break_(keeping._patient, float("inf"), "rm_file")
+    shelved = shelved_by(keeping)
+    shelved.store._patience = Patience(0)
+    break_(shelved, float("inf"), "rm_file")
     own = place.folder.attempt(1).checkpoints
     asyncio.run(keeping.shelf.prune(own, keep=1, best=0))
     assert place.told[0].startswith("old checkpoints stay for now: removing runs/job-1/attempts/1/")
