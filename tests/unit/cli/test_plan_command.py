@@ -73,7 +73,6 @@ def test_the_bundled_pair_on_a_cpu(rkd: Rkd) -> None:
         (("--gpu-memory", "80"), "'80' is no amount of memory: write 80GiB"),
         (("--gpu-memory", "0GiB"), "'0GiB' is no amount of memory"),
         (("--usable", "0"), "Invalid value for '--usable'"),
-        (("--config", "policy"), "'policy' is not of the form NAME=PATH"),
     ],
 )
 def test_bad_options_are_named(rkd: Rkd, arguments: tuple[str, ...], words: str) -> None:
