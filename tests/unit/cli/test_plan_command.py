@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from rkd_online.spec.sizing.gpus import KNOWN
 from tests.unit.cli.conftest import Rkd
 from tests.unit.spec.sizing.sized import real
 
@@ -63,6 +64,13 @@ def test_the_bundled_pair_on_a_cpu(rkd: Rkd) -> None:
     assert outcome.code == 0
     assert outcome.out.startswith("quickstart on a CPU with 8.0 GiB")
     assert "weights in transit" in outcome.out
+
+
+def test_the_help_lists_the_known_gpus(rkd: Rkd, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    (line,) = (line for line in rkd("plan", "--help").out.splitlines() if "Their type" in line)
+    *others, last = KNOWN
+    assert f"Their type: {', '.join(others)} or {last}." in line
 
 
 @pytest.mark.parametrize(
