@@ -1,6 +1,6 @@
 """Attempts as Ray Jobs on one standing cluster, through the dashboard's REST API."""
 
-from typing import Any
+from typing import Any, Final
 
 import httpx
 
@@ -23,6 +23,8 @@ from rkd_online.spec.needs import KINDS
 SUBMIT_TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 """Ray's job agent may still be starting when the dashboard already answers."""
 
+REMEDY: Final = "start it, or point RKD_RAY_ADDRESS at its dashboard"
+
 
 class RayJobs:
     """A `Launcher` on one Ray cluster."""
@@ -31,7 +33,7 @@ class RayJobs:
         self, settings: Settings, transport: httpx.AsyncBaseTransport | None = None
     ) -> None:
         self._settings = settings
-        self._ray = RayDashboard(settings.ray_address, settings.ray_token, transport)
+        self._ray = RayDashboard(settings.ray_address, settings.ray_token, REMEDY, transport)
         self._runs = RayRuns(self._ray)
         self._labels = NodeLabels(self._ray)
 
