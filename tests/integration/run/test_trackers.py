@@ -173,6 +173,7 @@ def test_one_run_has_both_attempts_and_says_what_the_job_was(job: Tracked) -> No
     tags = {one["key"]: one["value"] for one in data["tags"]}
     assert tags["rkd.job"] == "twice"
     assert tags["rkd.attempt"] == "2"
+    assert "rkd.project" not in tags, "rkd run knows of no projects"
     assert tags["rkd.teacher"] == "zoo:chain-sum/teacher"
     assert tags["rkd.algorithm"] == "rlad"
     summary = json.loads(job.folder.report.read_text())["summary"]
@@ -187,6 +188,28 @@ def test_report_and_plot_are_kept_with_the_run(job: Tracked) -> None:
         "report.json": job.folder.report.read_bytes(),
         "report.png": job.folder.plot.read_bytes(),
     }
+
+
+def test_runs_of_a_project_are_found_by_its_tag(packages: Path, tmp_path: Path) -> None:
+    with served(packages, tmp_path) as mlflow:
+        for name, project, number in (("a", "research", 1), ("a", "research", 2), ("b", "ads", 1)):
+            spec = tmp_path / f"{name}.yaml"
+            spec.write_text(SPEC.format(name=name))
+            command = [sys.executable, "-m", "tests.integration.run.tracked_attempt", spec]
+            variables = {
+                "PYTHONPATH": f"{packages}:{ROOT}",
+                "RKD_TRACKERS": json.dumps({"default": mlflow.url}),
+            }
+            done = subprocess.run(
+                list(map(str, [*command, tmp_path / name, project, number])),
+                env=os.environ | variables,
+                capture_output=True,
+                text=True,
+                timeout=RUN_SECONDS,
+            )
+            assert (done.returncode, done.stdout) == (0, ""), done.stderr[-3000:]
+        assert mlflow.tagged("rkd.project", "research") == ["a run"]
+        assert mlflow.tagged("rkd.project", "ads") == ["b run"]
 
 
 def test_a_server_that_dies_costs_the_job_nothing_but_its_metrics(

@@ -64,6 +64,7 @@ async def test_an_attempt_is_submitted_as_the_ray_job_of_its_number(settings: Se
         "RKD_CONTROL_URL": "http://127.0.0.1:8420",
         "RKD_DATA_DIR": str(settings.data_dir),
         "RKD_JOB_ID": "job-1",
+        "RKD_PROJECT": "default",
         "RKD_ATTEMPT_TOKEN": "s3cret",
         "RKD_CHANGES": "0",
         "RAY_JOB_STOP_WAIT_TIME_S": "20",
