@@ -1,4 +1,5 @@
-"""Tells MLflow of one step of an attempt of a control plane's job. Prints what is told of it.
+"""Tells MLflow of one step of an attempt of a control plane's job. Prints what is told of it, and
+waits for a line of its standard input before it ends.
 
 ``python -m tests.integration.run.tracked_attempt SPEC FOLDER PROJECT ATTEMPT``
 """
@@ -32,6 +33,7 @@ async def main() -> None:
     told = Tracked(load_spec(Path(spec)), run, int(number), run.path.name, project, addresses)
     async with tracked(told, Told()) as sink:
         sink.report(StepReport(int(number), 1, 0, {"step": 1.0}, {"reward/mean": 0.5}))
+        sys.stdin.readline()
 
 
 if __name__ == "__main__":
