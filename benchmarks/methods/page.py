@@ -5,6 +5,7 @@ from typing import Final
 
 from benchmarks.methods.cells import Cell, Effort
 from benchmarks.methods.entrants import ALPHA, BETA, BETAS
+from benchmarks.methods.outcome import Examined
 from benchmarks.methods.pictures import draw_alphas, draw_methods
 from benchmarks.methods.plan import YARDSTICK, Findings
 from benchmarks.methods.tables import (
@@ -44,7 +45,7 @@ def _parts(found: Findings) -> list[str]:
         f"## After {steps} steps",
         equal_steps_table(found),
         "pass@1 and tokens of an answer are at temperature 1, greedy is pass@1 of the greedy "
-        f"answer. *Less {YARDSTICK}* is paired by seed and prompt.",
+        f"answer. *Less {YARDSTICK}* is paired by seed and prompt. {_silence(found)}",
         groups_table(found),
         f"![Learning curves](images/{cell.name}.png)",
         f"## After the core-seconds of {steps} steps of {YARDSTICK}",
@@ -85,6 +86,19 @@ def _equal_seconds_words(found: Findings, steps: int) -> str:
         f"({prices.machine}). The offline method first pays {prices.collecting:,.0f} core-seconds "
         f"for its {prices.rows:,} samples of the teacher."
     )
+
+
+def _silence(found: Findings) -> str:
+    """Where no answer is right, a reward alone has nothing to teach."""
+    student, teacher = found.baseline.student, found.baseline.teacher
+    return (
+        f"Before training none of the student's {student.samples} answers was right for "
+        f"{_unsolved(student)} of the prompts, none of the teacher's for {_unsolved(teacher)}."
+    )
+
+
+def _unsolved(one: Examined) -> str:
+    return f"{100 * one.correct.count(0) / len(one.correct):.0f} %"
 
 
 def _grids(found: Findings) -> list[str]:

@@ -18,7 +18,8 @@ from rkd_online.cli.connection import connect
 from rkd_online.cli.documents import show_document
 from rkd_online.cli.hints import DEFAULT_URL
 from rkd_online.cli.lines import labels_text, say, show_sheet
-from rkd_online.cli.options import AsJson, JobId, Labels, Priority, Url, label_pairs
+from rkd_online.cli.options import AsJson, JobId, Labels, Priority, Url
+from rkd_online.cli.pairs import LABELS
 
 if TYPE_CHECKING:
     from rkd_online.client import Client
@@ -98,7 +99,7 @@ def change(
         "priority": priority,
     }
     new: dict[str, Any] = {name: value for name, value in values.items() if value is not None}
-    labels, gone = label_pairs(label), no_label or []
+    labels, gone = LABELS.read(label), no_label or []
     limits = budget_values(budget_wall, budget_tokens, budget_gpu_hours)
     if not (new or labels or gone or limits or no_budget):
         raise typer.BadParameter("nothing is changed: --help shows what can be")

@@ -1,6 +1,5 @@
 """Files of a checkpoint on their way to this machine."""
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
@@ -8,9 +7,9 @@ from pathlib import Path, PurePosixPath
 from rkd_online.cli.targets import PARTIAL
 from rkd_online.client import Client
 from rkd_online.errors import ServiceError
+from rkd_online.files import MANIFEST, file_digest
 from rkd_online.service.schemas.checkpoint import CheckpointFile
 
-MANIFEST = "manifest.json"
 Advance = Callable[[int], None]
 """Called with the bytes that have come."""
 
@@ -90,9 +89,4 @@ def _append(part: Path, pieces: Iterator[bytes], start: int, advance: Advance) -
 def _matches(path: Path, file: CheckpointFile) -> bool:
     if path.stat().st_size != file.bytes:
         return False
-    return file.sha256 is None or _digest(path) == file.sha256
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
+    return file.sha256 is None or file_digest(path) == file.sha256

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from rkd_online.cli.pairs import CHANGES
 from rkd_online.types import Split
 
 Models = Annotated[
@@ -63,8 +64,8 @@ FromSplit = Annotated[
 Changes = Annotated[
     list[str] | None,
     typer.Option(
-        "--set",
-        metavar="FIELD=VALUE",
+        CHANGES.option,
+        metavar=CHANGES.form,
         help="Any field of a job that says what is asked and on what, such as task.max_terms=3, "
         "rewards.0.extractor=boxed or resources.device=cuda; may come repeatedly.",
         show_default=False,

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import yaml
 
+from rkd_online.cli.pairs import CHANGES
 from rkd_online.errors import ModelError, SpecError
 from rkd_online.spec.check import check_spec
 from rkd_online.spec.invalid import suggestion
@@ -41,12 +42,9 @@ ROLLOUT: Final = ("max_prompt_tokens", LONGEST)
 
 
 def parse_changes(given: Sequence[str]) -> dict[str, Any]:
-    """``FIELD=VALUE`` by field; a value is read as YAML."""
+    """Values by field, each read as YAML."""
     changes: dict[str, Any] = {}
-    for one in given:
-        field, equals, value = one.partition("=")
-        if not equals or not field:
-            raise SpecError(f"--set {one!r} is not of the form FIELD=VALUE, as task.max_terms=3")
+    for field, value in CHANGES.read(given).items():
         root = field.partition(".")[0]
         if root not in TAKEN and field not in (f"rollout.{name}" for name in ROLLOUT):
             allowed = [*sorted(TAKEN), *(f"rollout.{name}" for name in ROLLOUT)]

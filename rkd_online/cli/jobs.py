@@ -10,7 +10,8 @@ from rkd_online.cli.connection import connect
 from rkd_online.cli.documents import one_page, show_document
 from rkd_online.cli.hints import DEFAULT_URL, hint
 from rkd_online.cli.lines import say
-from rkd_online.cli.options import All, AsJson, JobId, Labels, OfProject, Url, label_pairs
+from rkd_online.cli.options import All, AsJson, JobId, Labels, OfProject, Url
+from rkd_online.cli.pairs import LABELS
 from rkd_online.service.state import Status
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def list_jobs(
     wanted: dict[str, Any] = {
         "status": status,
         "project": project,
-        "labels": label_pairs(label),
+        "labels": LABELS.read(label),
         "created_after": since,
     }
     client = connect(url)

@@ -118,9 +118,11 @@ def _run(spec: "JobSpec", folder: "RunFolder", terminal: Console) -> "Report":
 
 
 def _say_stopped(folder: "RunFolder") -> None:
+    from rkd_online.files import step_of
+
     checkpoint = folder.latest_checkpoint()
     where = "begins again: there is no checkpoint yet"
     if checkpoint is not None:
-        where = f"goes on from the checkpoint of step {int(checkpoint.name.removeprefix('step-'))}"
+        where = f"goes on from the checkpoint of step {step_of(checkpoint.name)}"
     words = f"[bold yellow]stopped[/]: the same command {where}"
     Console(stderr=True).print(words, highlight=False)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from rkd_online.cli.completion import complete_jobs, complete_keys, complete_projects
+from rkd_online.cli.pairs import LABELS
 
 
 def address(url: str) -> str:
@@ -78,13 +79,5 @@ Priority = Annotated[
 ]
 Labels = Annotated[
     list[str] | None,
-    typer.Option("--label", metavar="NAME=VALUE", help="A label; may be given several times."),
+    typer.Option(LABELS.option, metavar=LABELS.form, help="A label; may be given several times."),
 ]
-
-
-def label_pairs(given: list[str] | None) -> dict[str, str]:
-    """Labels from ``NAME=VALUE``."""
-    pairs = [one.partition("=") for one in given or []]
-    if wrong := [name + sign for name, sign, _ in pairs if not name or not sign]:
-        raise typer.BadParameter(f"--label {wrong[0]!r} is not of the form NAME=VALUE")
-    return {name: value for name, _, value in pairs}

@@ -7,6 +7,7 @@ import typer
 
 from rkd_online.cli.local import SpecPath
 from rkd_online.cli.options import AsJson
+from rkd_online.cli.pairs import CONFIGS
 from rkd_online.cli.sizes import memory_size
 
 if TYPE_CHECKING:
@@ -88,8 +89,8 @@ MeanPrompt = Annotated[
 Configs = Annotated[
     list[str] | None,
     typer.Option(
-        "--config",
-        metavar="NAME=PATH",
+        CONFIGS.option,
+        metavar=CONFIGS.form,
         help="config.json of a model, by its name in the job: policy, teacher, or the path of a "
         "part's teacher.",
         show_default=False,
@@ -128,7 +129,7 @@ def plan(
         memory,
         mean_prompt_tokens,
         mean_new_tokens,
-        _configs(config or []),
+        {name: Path(path) for name, path in CONFIGS.read(config).items()},
     )
     made = make_plan(load_spec(spec), asked)
     if as_json:
@@ -149,16 +150,3 @@ def _gpu(name: str, memory: int | None) -> "Gpu":
         raise typer.BadParameter(f"{name!r} is not known: choose from {known}", param_hint="--gpu")
     found = KNOWN[name]
     return found if memory is None else replace(found, memory=memory)
-
-
-def _configs(given: list[str]) -> dict[str, Path]:
-    found = {}
-    for one in given:
-        name, equals, path = one.partition("=")
-        if not equals or not name or not path:
-            raise typer.BadParameter(
-                f"{one!r} is not of the form NAME=PATH, as policy=config.json",
-                param_hint="--config",
-            )
-        found[name] = Path(path)
-    return found

@@ -16,7 +16,8 @@ from rkd_online.cli.documents import show_document, show_line
 from rkd_online.cli.hints import DEFAULT_URL, hint
 from rkd_online.cli.lines import say
 from rkd_online.cli.local import SpecPath
-from rkd_online.cli.options import AsJson, ForProject, Labels, Priority, Url, label_pairs
+from rkd_online.cli.options import AsJson, ForProject, Labels, Priority, Url
+from rkd_online.cli.pairs import LABELS
 from rkd_online.cli.watching import watch_job
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def submit(
     body = load_spec(spec).model_dump(mode="json")
     about: dict[str, Any] = {
         "project": project,
-        "labels": label_pairs(label) or None,
+        "labels": LABELS.read(label) or None,
         "priority": priority,
         "budget": budget_of(budget_values(budget_wall, budget_tokens, budget_gpu_hours)),
     }

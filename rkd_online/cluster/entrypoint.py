@@ -3,9 +3,9 @@
 ``python -m rkd_online.cluster.entrypoint --job-dir DIR --attempt N``; a relative DIR is below this
 node's own data folder. The control plane gives the rest by environment: ``RKD_CONTROL_URL``,
 ``RKD_ATTEMPT_TOKEN``, to go on from a checkpoint ``RKD_RESUME_FROM``, in ``RKD_CHANGES`` how many
-changes to the job its spec has in it already, in ``RKD_TRACKERS`` the addresses of tracking servers
-by their names, and in ``RKD_ROLE_LABEL`` the label of nodes by which roles are placed, where there
-is one. With ``RKD_OBJECT_STORE`` records are there.
+changes to the job its spec has in it already, for trackers ``RKD_PROJECT`` and in ``RKD_TRACKERS``
+the addresses of tracking servers by their names, and in ``RKD_ROLE_LABEL`` the label of nodes by
+which roles are placed, where there is one. With ``RKD_OBJECT_STORE`` records are there.
 What takes long to import is imported while the actors do the same.
 """
 
@@ -161,7 +161,9 @@ async def _attempt(
     metrics = JsonlSink(folder.attempt(number).metrics)
     sink = Sinks([metrics, control, RayMetricsSink(job, spec.steps), *sinks])
     applied = int(os.environ.get("RKD_CHANGES", "0"))
-    told = Tracked(spec, folder, number, identity=job, addresses=named_addresses(os.environ))
+    told = Tracked(
+        spec, folder, number, job, os.environ.get("RKD_PROJECT", ""), named_addresses(os.environ)
+    )
     try:
         async with tracked(told, control, lambda: control.fenced) as trackers:
             attempt = Attempt(

@@ -5,6 +5,7 @@ from typing import Final
 
 from rkd_online.evaluation.measurement import Measurement
 from rkd_online.evaluation.record import Evaluation, read_evaluation
+from rkd_online.files import validation_name
 from rkd_online.run.records import RunFolder
 from rkd_online.spec.decoding import Decoding
 
@@ -34,7 +35,7 @@ def measured(run: RunFolder, step: int) -> Measured | None:
     the validation split; None where those weights were never asked."""
     found = [
         path
-        for name in ("student-after", f"validation-{step:06d}", "student-before")
+        for name in ("student-after", validation_name(step), "student-before")
         if (path := run.evaluations / f"{name}.json").is_file()
     ]
     own = next((one for path in found if _version(one := read_evaluation(path)) == step), None)

@@ -12,6 +12,7 @@ from rkd_online.errors import RecordError
 from rkd_online.export.choice import KnownJob
 from rkd_online.export.folder import whole_folder
 from rkd_online.export.model_card import task_name
+from rkd_online.files import PARQUET, by_step
 from rkd_online.models.tokenizer import decoder, load_tokenizer
 from rkd_online.run.records import RunFolder
 from rkd_online.run.setup_record import read_setup
@@ -54,10 +55,7 @@ def rollout_files(run: RunFolder) -> dict[int, Path]:
     went on does not count."""
     found: dict[int, Path] = {}
     for attempt in run.attempts():
-        own = {
-            int(path.stem.removeprefix("step-")): path
-            for path in sorted(attempt.rollout_files.glob("step-*.parquet"))
-        }
+        own = by_step(attempt.rollout_files, PARQUET)
         first = min(own, default=None)
         if first is not None:
             found = {step: path for step, path in found.items() if step < first} | own

@@ -14,9 +14,9 @@ from safetensors import SafetensorError
 from transformers import GenerationConfig, PreTrainedModel
 
 from rkd_online.errors import CheckpointError
-from rkd_online.learning.manifest import FORMAT, MANIFEST, read_manifest
+from rkd_online.files import MANIFEST, file_digest
+from rkd_online.learning.manifest import FORMAT, read_manifest
 from rkd_online.types import Progress
-from rkd_online.weights.files import file_digest
 
 STATE: Final = Path("state") / "optimizer.pt"
 GENERATION_CONFIG: Final = "generation_config.json"

@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from rkd_online.errors import CheckpointError
+from rkd_online.files import MANIFEST, file_digest
 from rkd_online.types import PhasePlace, Progress
-from rkd_online.weights.files import file_digest
 
 FORMAT: Final = 3
-MANIFEST: Final = "manifest.json"
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-PATTERN = "step-*"
+from rkd_online.files import by_step
 
 
 def kept_steps(steps: Iterable[int], *, keep: int, best: int) -> set[int]:
@@ -14,7 +14,7 @@ def kept_steps(steps: Iterable[int], *, keep: int, best: int) -> set[int]:
 
 def prune(folder: Path, *, keep: int, best: int) -> None:
     """Keep step 0, step ``best`` and the ``keep`` newest; delete the others."""
-    steps = {int(path.name.removeprefix("step-")): path for path in folder.glob(PATTERN)}
+    steps = by_step(folder)
     kept = kept_steps(steps, keep=keep, best=best)
     for step, path in steps.items():
         if step not in kept:

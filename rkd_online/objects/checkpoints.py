@@ -1,7 +1,6 @@
 """Checkpoints between a node and the store: the manifest is stored last, so that a reader finds a
 whole checkpoint or none."""
 
-import hashlib
 import json
 import os
 import shutil
@@ -12,10 +11,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from rkd_online.errors import CheckpointError, ObjectStoreError
+from rkd_online.files import MANIFEST, file_digest
 from rkd_online.locks import exclusive
 from rkd_online.objects.job import JobObjects
 
-MANIFEST: Final = "manifest.json"
 LOCK_SECONDS: Final = 3600.0
 """Another rank of this node may be fetching the same."""
 TRIES: Final = 3
@@ -97,7 +96,7 @@ class CheckpointCopies:
                 self._objects.store.get(self._objects.name(_path(folder) / name), place)
             except FileNotFoundError:
                 break
-            if place.stat().st_size == recorded["bytes"] and _digest(place) == recorded["sha256"]:
+            if _is_recorded(place, recorded):
                 return
         raise CheckpointError(
             f"checkpoint {self._objects}/{_path(folder)} is damaged: {name} is missing or is not "
@@ -150,9 +149,9 @@ def _is_whole(place: Path, manifest: bytes, files: dict[str, Any]) -> bool:
         return False
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _is_recorded(place: Path, recorded: dict[str, Any]) -> bool:
+    size: bool = place.stat().st_size == recorded["bytes"]
+    return size and file_digest(place) == recorded["sha256"]
 
 
 @contextmanager

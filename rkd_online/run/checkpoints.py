@@ -4,17 +4,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from rkd_online.evaluation.report import NamedCheckpoints
+from rkd_online.files import checkpoint_path, step_name
 from rkd_online.metrics.sinks import Sink
 from rkd_online.run.records import RunFolder
 from rkd_online.run.roles import Policy
 from rkd_online.run.shelf import DISK, Shelf
 from rkd_online.spec.training import CheckpointSpec
 from rkd_online.types import Progress, StepReport, WeightVersion
-
-
-def checkpoint_name(step: int) -> str:
-    """The folder of the checkpoint after ``step``."""
-    return f"step-{step:06d}"
 
 
 def values_by_version(reports: Iterable[StepReport], metric: str) -> dict[WeightVersion, float]:
@@ -83,11 +79,11 @@ class CheckpointKeeper:
     async def save(self, progress: Progress) -> None:
         """Write the checkpoint of a step; then drop those that are no longer kept."""
         step = progress.step
-        name = checkpoint_name(step)
-        await self._learner.save(self._folder / name, progress)
-        await self._shelf.take(self._folder / name)
+        folder = self._folder / step_name(step)
+        await self._learner.save(folder, progress)
+        await self._shelf.take(folder)
         self._saved.append(step)
-        path = f"attempts/{self._folder.parent.name}/checkpoints/{name}"
+        path = checkpoint_path(int(self._folder.parent.name), step)
         self._sink.event("checkpoint", {"step": step, "path": path})
         best = best_step(self._saved, self._values)
         await self._shelf.prune(self._folder, keep=self._policy.keep, best=best)

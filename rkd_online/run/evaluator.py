@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from rkd_online.evaluation.evaluate import Answers, joined
 from rkd_online.evaluation.record import Evaluation, read_evaluation
+from rkd_online.files import validation_name
 from rkd_online.run.examination import Examination
 from rkd_online.run.pools import Judge
 from rkd_online.run.prompts import PromptStream
@@ -49,7 +50,7 @@ class Evaluator:
             samples=asked.every_samples,
         )
         decoded = found.decodings[headline]
-        name = f"validation-{decoded.weight_version:06d}"
+        name = validation_name(decoded.weight_version)
         self._keep(found.model_copy(update={"model": name}))
         tasks = decoded.measurement.by_task if self._spec.mixed else {}
         parts = {f"validation/pass_at_1/{name}": one[1].value for name, one in tasks.items()}

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from rkd_online.learning.manifest import MANIFEST
+from rkd_online.files import MANIFEST
 from rkd_online.objects.job import JobObjects
 
 SPEC: Final = "spec.json"

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rkd_online.errors import RecordError
+from rkd_online.files import MANIFEST, PARQUET, by_step, step_name
 from rkd_online.metrics.sinks import read_reports
 from rkd_online.spec.job import JobSpec
 from rkd_online.types import ScoredGroup, StepReport, TrainingBatch, UpdateResult
@@ -25,7 +26,7 @@ def write_whole(path: Path, text: str) -> None:
 
 def is_checkpoint(folder: Path) -> bool:
     """Whether a whole checkpoint lies there: its manifest is written last."""
-    return (folder / "manifest.json").is_file()
+    return (folder / MANIFEST).is_file()
 
 
 class RunFolder:
@@ -65,17 +66,17 @@ class RunFolder:
     def checkpoints(self) -> dict[int, Path]:
         """Every whole checkpoint by its step; of two after one step that of the later attempt."""
         return {
-            int(path.parent.name.removeprefix("step-")): path.parent
+            step: folder
             for attempt in self.attempts()
-            for path in sorted(attempt.checkpoints.glob("step-*/manifest.json"))
+            for step, folder in attempt.whole_checkpoints().items()
         }
 
     def latest_checkpoint(self) -> Path | None:
         """The newest whole checkpoint of the newest attempt that has one beyond step 0."""
         for attempt in reversed(self.attempts()):
-            whole = sorted(path.parent for path in attempt.checkpoints.glob("step-*/manifest.json"))
-            if whole and whole[-1].name != "step-000000":
-                return whole[-1]
+            whole = attempt.whole_checkpoints()
+            if any(whole):
+                return whole[max(whole)]
         return None
 
 
@@ -91,13 +92,18 @@ class AttemptFolder:
         self.checkpoints = path / "checkpoints"
         self.logs = path / "logs"
 
+    def whole_checkpoints(self) -> dict[int, Path]:
+        """Those that count, in the order of their steps."""
+        found = by_step(self.checkpoints)
+        return {step: folder for step, folder in found.items() if is_checkpoint(folder)}
+
     def rollouts(
         self, groups: Sequence[ScoredGroup], batch: TrainingBatch, update: UpdateResult
     ) -> None:
         """Keep every rollout of a step, in the order of the batch's rows."""
         from rkd_online.run.rollout_table import write_rollouts
 
-        path = self.rollout_files / f"step-{batch.step:06d}.parquet"
+        path = self.rollout_files / step_name(batch.step, PARQUET)
         try:
             write_rollouts(path, groups, batch, update)
         except OSError as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from rkd_online.errors import ObjectStoreError
-from rkd_online.learning.manifest import MANIFEST
+from rkd_online.files import MANIFEST, step_of
 from rkd_online.learning.retention import kept_steps, prune
 from rkd_online.objects.job import JobObjects
 from rkd_online.objects.outbox import Outbox
@@ -76,9 +76,9 @@ class StoreShelf:
     def _prune(self, base: str, keep: int, best: int) -> None:
         found: dict[int, list[str]] = defaultdict(list)
         for path in self._objects.find(base):
-            number = path.removeprefix(f"{base}/").split("/")[0].removeprefix("step-")
-            if number.isdecimal():
-                found[int(number)].append(path)
+            step = step_of(path.removeprefix(f"{base}/").split("/")[0])
+            if step is not None:
+                found[step].append(path)
         whole = [step for step, paths in found.items() if any(map(_is_manifest, paths))]
         kept = kept_steps(whole, keep=keep, best=best)
         for step in found.keys() - kept:

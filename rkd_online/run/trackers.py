@@ -35,12 +35,14 @@ PACKAGES: Final = {"tensorboard": "tensorboard", "mlflow": "mlflow"}
 @dataclass(frozen=True, slots=True)
 class Tracked:
     """An attempt that trackers are told of. ``addresses`` are those of servers by the names that
-    jobs give them; ``identity`` tells the job from all others."""
+    jobs give them; ``identity`` tells the job from all others; ``project`` is empty without a
+    control plane."""
 
     spec: JobSpec
     folder: RunFolder
     attempt: int
     identity: str
+    project: str
     addresses: Mapping[str, str]
 
 
@@ -75,7 +77,7 @@ def without_control_plane(spec: JobSpec, folder: RunFolder, attempt: int) -> Tra
     """An attempt of ``rkd run``. Raises where this process lacks what its trackers need."""
     addresses = own_addresses(spec)
     identity = own_identity(folder) if addresses else folder.path.name
-    return Tracked(spec, folder, attempt, identity, addresses)
+    return Tracked(spec, folder, attempt, identity, "", addresses)
 
 
 def own_identity(folder: RunFolder) -> str:
@@ -145,7 +147,8 @@ def _tags(attempt: Tracked) -> dict[str, str]:
         "mlflow.source.name": "rkd-online",
         "mlflow.source.type": "JOB",
     }
-    return tags | ({"rkd.teacher": ", ".join(teachers)} if teachers else {})
+    known = {"rkd.teacher": ", ".join(teachers), "rkd.project": attempt.project}
+    return tags | {name: value for name, value in known.items() if value}
 
 
 def _files(folder: RunFolder, outcome: Outcome) -> tuple[Path, ...]:

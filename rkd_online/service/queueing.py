@@ -4,10 +4,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from rkd_online.service.access.caller import no_such_project
 from rkd_online.service.launchers.base import LauncherError
-from rkd_online.service.launchers.room import LabelledRoom, Ledger
+from rkd_online.service.launchers.room import LabelledRoom
+from rkd_online.service.reconcile.ledgers import open_ledger
 from rkd_online.service.schemas.job import Verdict
 from rkd_online.service.services import Services
-from rkd_online.service.store import jobs, projects
+from rkd_online.service.store import projects
 from rkd_online.service.store.jobs import NewJob
 from rkd_online.service.store.projects import Quota
 from rkd_online.service.web.problems import ApiError
@@ -74,11 +75,11 @@ async def verdict(services: Services, project_id: str, spec: JobSpec, needs: Nee
             raise no_such_project(project_id)
         if problem := beyond_quota(quota, needs.total("GPU")):
             return Verdict(fits=False, detail=problem)
-        _, reserved = await jobs.reserved(session)
     try:
         room = await services.room.latest()
     except LauncherError as error:
         return Verdict(fits=None, detail=f"needs {needs}; {error}")
-    lack = Ledger(room, reserved).lack(needs)
+    async with services.database.read() as session:
+        lack = (await open_ledger(session, room)).lack(needs)
     now = "the cluster's own queue says when" if room.endless else "there is room for it now"
     return Verdict(fits=True, detail=f"needs {needs}; {lack or now}")

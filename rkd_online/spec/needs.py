@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, get_args
 
 from rkd_online.spec.resources import GeneratorResources, Resources, WorkerResources
 
 Bundle = dict[str, float]
 Role: TypeAlias = Literal["learner", "scorer", "generator"]
+ROLES: Final[tuple[Role, ...]] = get_args(Role)
 KINDS: Final = ("CPU", "GPU")
 
 
@@ -18,6 +19,10 @@ class Share:
     role: Role
     bundle: Bundle
     count: int
+
+    def total(self, kind: str) -> float:
+        """The sum over its actors."""
+        return self.count * self.bundle.get(kind, 0.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ def label_shortfall(needs: PlacedNeeds, nodes: Sequence[LabelledNode]) -> str | 
     for share in needs.shares:
         mine = [node for node in nodes if node.labels.get(needs.label) == share.role]
         for kind in KINDS:
-            wanted = share.count * share.bundle.get(kind, 0.0)
+            wanted = share.total(kind)
             offered = sum(node.resources.get(kind, 0.0) for node in mine)
             if wanted > offered:
                 return (

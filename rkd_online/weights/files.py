@@ -1,6 +1,5 @@
 """Weight versions as whole safetensors files that generators of one machine can read."""
 
-import hashlib
 import os
 import shutil
 from collections.abc import Mapping
@@ -75,12 +74,6 @@ def sweep(base: Path) -> None:
         with suppress(FileNotFoundError), exclusive(lock) as free:
             if free:
                 shutil.rmtree(lock.parent, ignore_errors=True)
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _fast_digest(path: Path) -> str:

@@ -42,6 +42,7 @@ def environment(settings: Settings, launch: Launch) -> dict[str, str]:
     variables |= {
         "RKD_CONTROL_URL": settings.control_url,
         "RKD_JOB_ID": launch.job_id,
+        "RKD_PROJECT": launch.project,
         "RKD_CHANGES": str(launch.changes),
         "RAY_JOB_STOP_WAIT_TIME_S": str(STOP_WAIT_SECONDS),
     }

@@ -201,11 +201,19 @@ class KubeRay:
         if not address:
             name = rayjob["metadata"]["name"]
             raise LauncherRefused(f"the RayJob {name} has no Ray: {status_of(rayjob).message}")
-        ray = RayDashboard(address, self._settings.ray_token)
+        ray = RayDashboard(address, self._settings.ray_token, _remedy(rayjob))
         try:
             yield RayRuns(ray)
         finally:
             await ray.close()
+
+
+def _remedy(rayjob: Mapping[str, Any]) -> str:
+    name = rayjob["metadata"]["name"]
+    return (
+        f"it is the Ray of the RayJob {name}, whose status has this address; see whether its head "
+        "runs, and whether a NetworkPolicy keeps the control plane from that port"
+    )
 
 
 def _dashboard(rayjob: Mapping[str, Any]) -> str:

@@ -19,9 +19,15 @@ class RayDashboard:
     """Calls of one cluster's dashboard. Each has a timeout and raises a `LauncherError`."""
 
     def __init__(
-        self, address: str, token: str, transport: httpx.AsyncBaseTransport | None = None
+        self,
+        address: str,
+        token: str,
+        remedy: str,
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
+        """``remedy`` says what to do where nobody answers at this address."""
         self.address = address.rstrip("/")
+        self._remedy = remedy
         self._client = httpx.AsyncClient(
             base_url=self.address,
             headers={"Authorization": f"Bearer {token}"} if token else {},
@@ -76,6 +82,6 @@ class RayDashboard:
 
     def _unreachable(self, error: httpx.TransportError) -> LauncherUnavailable:
         return LauncherUnavailable(
-            f"Ray is not reachable at {self.address} ({type(error).__name__}: {error}): start "
-            "it, or point RKD_RAY_ADDRESS at its dashboard"
+            f"Ray is not reachable at {self.address} ({type(error).__name__}: {error}): "
+            f"{self._remedy}"
         )

@@ -1,6 +1,6 @@
 """Attempts as Ray Jobs on one standing cluster, through the dashboard's REST API."""
 
-from typing import Any
+from typing import Any, Final
 
 import httpx
 
@@ -13,15 +13,17 @@ from rkd_online.service.launchers.base import (
 )
 from rkd_online.service.launchers.driver import TOKEN, command, environment, metadata, submission_id
 from rkd_online.service.launchers.ray_dashboard import RayDashboard
+from rkd_online.service.launchers.ray_nodes import NodeLabels
 from rkd_online.service.launchers.ray_runs import RayRuns
-from rkd_online.service.launchers.room import LabelledRoom, Node, Room
+from rkd_online.service.launchers.room import LabelledRoom, Node, NodeOfRole, Room
 from rkd_online.service.settings import Settings
 from rkd_online.spec.job import JobSpec
 from rkd_online.spec.needs import KINDS
-from rkd_online.spec.placed import LabelledNode
 
 SUBMIT_TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 """Ray's job agent may still be starting when the dashboard already answers."""
+
+REMEDY: Final = "start it, or point RKD_RAY_ADDRESS at its dashboard"
 
 
 class RayJobs:
@@ -31,8 +33,9 @@ class RayJobs:
         self, settings: Settings, transport: httpx.AsyncBaseTransport | None = None
     ) -> None:
         self._settings = settings
-        self._ray = RayDashboard(settings.ray_address, settings.ray_token, transport)
+        self._ray = RayDashboard(settings.ray_address, settings.ray_token, REMEDY, transport)
         self._runs = RayRuns(self._ray)
+        self._labels = NodeLabels(self._ray)
 
     async def start(self, launch: Launch) -> None:
         """Submit the Ray Job of an attempt."""
@@ -76,10 +79,14 @@ class RayJobs:
             raise LauncherUnavailable(
                 f"Ray at {self._ray.address} does not tell its nodes yet: it may still be starting"
             )
-        found = tuple(_node(usage) for usage in nodes.values())
-        if not self._settings.role_label:
-            return Room(found)
-        return LabelledRoom(found, await self._labelled())
+        found = {name: _node(usage) for name, usage in nodes.items()}
+        label = self._settings.role_label
+        # Of what an autoscaler could add, nobody knows for which role it would be.
+        if not label or self._settings.cluster_grows_to:
+            return Room(tuple(found.values()))
+        labels = await self._labels.of(found.keys())
+        of_roles = (NodeOfRole(one.total, one.used, labels[name]) for name, one in found.items())
+        return LabelledRoom(tuple(of_roles), label)
 
     def dashboard(self, job_id: str, attempt: int) -> str:
         """The Ray Job's page."""
@@ -89,16 +96,6 @@ class RayJobs:
     async def close(self) -> None:
         """Close the connections to the dashboard."""
         await self._ray.close()
-
-    async def _labelled(self) -> tuple[LabelledNode, ...]:
-        """What the nodes have, with their labels, which the autoscaler does not tell."""
-        answer = await self._ray.call("GET", "/api/v0/nodes", params={"limit": "10000"})
-        nodes = self._ray.check(answer)["data"]["result"]["result"]
-        return tuple(
-            LabelledNode(node["resources_total"], node["labels"])
-            for node in nodes
-            if node["state"] == "ALIVE"
-        )
 
     def _submission(self, launch: Launch) -> dict[str, Any]:
         variables = environment(self._settings, launch) | {TOKEN: launch.token}

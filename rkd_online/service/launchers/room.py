@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from rkd_online.spec.needs import KINDS, Needs
-from rkd_online.spec.placed import LabelledNode
+from rkd_online.spec.needs import KINDS, ROLES, Needs, Role, Share
+from rkd_online.spec.placed import LabelledNode, PlacedNeeds
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +43,27 @@ def endless_room() -> Room:
 
 
 @dataclass(frozen=True, slots=True)
-class LabelledRoom(Room):
-    """Room of a cluster whose nodes have labels by which roles are placed. What of a role's nodes
-    is free is not known, only what they have."""
+class NodeOfRole(Node):
+    """One machine whose labels say for which role it is."""
 
-    labelled: tuple[LabelledNode, ...]
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledRoom(Room):
+    """Room of a cluster whose nodes have a ``label`` by which roles are placed."""
+
+    nodes: tuple[NodeOfRole, ...]
+    label: str
+
+    @property
+    def labelled(self) -> list[LabelledNode]:
+        """What each machine offers, and its labels."""
+        return [LabelledNode(node.total, node.labels) for node in self.nodes]
+
+    def of(self, role: Role) -> Room:
+        """The machines of one role."""
+        return Room(tuple(node for node in self.nodes if node.labels.get(self.label) == role))
 
 
 class Ledger:
@@ -57,9 +73,10 @@ class Ledger:
     what our jobs have reserved is counted once, by the larger of the two.
     """
 
-    def __init__(self, room: Room, reserved: Mapping[str, float]) -> None:
+    def __init__(self, room: Room, reserved: Mapping[str, float], where: str = "") -> None:
         """``reserved`` is what the jobs that hold a place need, by kind."""
         self._room = room
+        self._where = where
         self._free = {
             kind: sum(node.total.get(kind, 0.0) for node in room.nodes)
             - max(sum(node.used.get(kind, 0.0) for node in room.nodes), reserved.get(kind, 0.0))
@@ -69,9 +86,10 @@ class Ledger:
     def lack(self, needs: Needs) -> str | None:
         """Why a job has to wait; None where there is room."""
         for kind in KINDS:
-            wanted, free = needs.total(kind), self._free[kind]
+            wanted, free = needs.total(kind), max(self._free[kind], 0.0)
             if wanted > free:
-                return f"waits for room: it needs {wanted:g} {kind}, and {max(free, 0):g} are free"
+                lacks = f"{wanted:g} {kind}{self._where}, and {free:g} are free"
+                return f"waits for room: it needs {lacks}"
             if needs.one_node and wanted > self._largest(kind):
                 return (
                     f"waits for room: it needs {wanted:g} {kind} on one node, and the most that is "
@@ -87,3 +105,41 @@ class Ledger:
     def _largest(self, kind: str) -> float:
         nodes: Sequence[Node] = self._room.nodes
         return max((node.free(kind) for node in nodes), default=0.0)
+
+
+class RoleLedger(Ledger):
+    """Counts the room of each role as well, whose actors go to its nodes alone."""
+
+    def __init__(
+        self,
+        room: LabelledRoom,
+        reserved: Mapping[str, float],
+        by_role: Mapping[Role, Mapping[str, float]],
+    ) -> None:
+        """``by_role`` is what of ``reserved`` is on the nodes of each role."""
+        super().__init__(room, reserved)
+        self._roles = {
+            role: Ledger(
+                room.of(role), by_role.get(role, {}), f" on nodes with {room.label}={role}"
+            )
+            for role in ROLES
+        }
+
+    def lack(self, needs: Needs) -> str | None:
+        """Why a job has to wait: for any nodes, or for those of a role."""
+        problems = (self._roles[one.role].lack(_needs(one)) for one in _shares(needs))
+        return super().lack(needs) or next((one for one in problems if one), None)
+
+    def take(self, needs: Needs) -> None:
+        """A job is begun."""
+        super().take(needs)
+        for one in _shares(needs):
+            self._roles[one.role].take(_needs(one))
+
+
+def _shares(needs: Needs) -> tuple[Share, ...]:
+    return needs.shares if isinstance(needs, PlacedNeeds) else ()
+
+
+def _needs(share: Share) -> Needs:
+    return Needs((share.bundle,) * share.count, one_node=False)

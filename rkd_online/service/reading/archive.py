@@ -4,8 +4,8 @@ import tarfile
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from rkd_online.files import MANIFEST
 from rkd_online.service.reading.job_files import SavedFile
-from rkd_online.service.reading.names import MANIFEST
 
 END: Final = bytes(2 * tarfile.BLOCKSIZE)
 

@@ -3,10 +3,10 @@
 from datetime import UTC, datetime
 from itertools import islice
 
+from rkd_online.files import MANIFEST
 from rkd_online.service.reading.checkpoints import SavedCheckpoint, files_of, saved_checkpoints
 from rkd_online.service.reading.evaluations import Evaluations, named_checkpoints
 from rkd_online.service.reading.job_files import JobFiles
-from rkd_online.service.reading.names import MANIFEST
 from rkd_online.service.schemas.checkpoint import CheckpointRecord
 
 

@@ -5,13 +5,13 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from rkd_online.files import MANIFEST, checkpoint_path, step_name, step_of
 from rkd_online.service.reading.job_files import CheckpointContent, JobFiles, SavedFile
-from rkd_online.service.reading.names import MANIFEST, step_name
 from rkd_online.service.web.problems import ApiError
 
 MOST_MANIFEST_BYTES: Final = 16 << 20
 MOST_FILES: Final = 10_000
-_NAME: Final = re.compile(r"([1-9]\d{0,8})-step-(\d{6,9})", re.ASCII)
+_NAME: Final = re.compile(r"([1-9]\d{0,8})-(.{1,14})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class SavedCheckpoint:
     @property
     def path(self) -> str:
         """Relative to the job's folder, as runs report it."""
-        return f"attempts/{self.attempt}/checkpoints/{step_name(self.step)}"
+        return checkpoint_path(self.attempt, self.step)
 
 
 def saved_checkpoints(job: JobFiles) -> list[SavedCheckpoint]:
@@ -50,17 +50,15 @@ def saved_checkpoints(job: JobFiles) -> list[SavedCheckpoint]:
 def parse_name(name: str) -> tuple[int, int] | None:
     """Attempt and step of a name; None for what is none."""
     found = _NAME.fullmatch(name)
-    return (int(found.group(1)), int(found.group(2))) if found else None
+    step = step_of(found.group(2)) if found else None
+    return None if found is None or step is None else (int(found.group(1)), step)
 
 
 def find_checkpoint(job: JobFiles, name: str) -> SavedCheckpoint | None:
     """The checkpoint of this name; None where there is none."""
     found = parse_name(name)
     content = None if found is None else job.checkpoint(*found)
-    if found is None or content is None:
-        return None
-    saved = SavedCheckpoint(*found, content)
-    return saved if saved.name == name else None
+    return None if found is None or content is None else SavedCheckpoint(*found, content)
 
 
 def files_of(checkpoint: SavedCheckpoint) -> list[SavedFile]:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from rkd_online.errors import ServiceError
+from rkd_online.files import MANIFEST, PARQUET, checkpoint_path
 from rkd_online.service.reading.folder import attempts, by_step
-from rkd_online.service.reading.names import MANIFEST, step_name
 
 CHUNK_BYTES: Final = 1 << 20
 
@@ -87,7 +87,7 @@ class DiskFiles:
 
     def rollout_steps(self, attempt: int) -> list[int]:
         """By their files."""
-        return list(by_step(self._attempt(attempt) / "rollouts", ".parquet"))
+        return list(by_step(self._attempt(attempt) / "rollouts", PARQUET))
 
     def checkpoint_steps(self, attempt: int) -> list[int]:
         """By their folders."""
@@ -97,7 +97,7 @@ class DiskFiles:
     def checkpoint(self, attempt: int, step: int) -> DiskCheckpoint | None:
         """Its folder, which is where it says."""
         job = self._job.resolve()
-        folder = job / "attempts" / str(attempt) / "checkpoints" / step_name(step)
+        folder = job / checkpoint_path(attempt, step)
         if folder.resolve() != folder or _regular(folder / MANIFEST) is None:
             return None
         return DiskCheckpoint(folder)

@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from rkd_online.files import validation_name
 from rkd_online.service.reading.job_files import JobFiles
 from rkd_online.service.schemas.checkpoint import CheckpointEvaluation, Measured
 
@@ -64,7 +65,7 @@ class Evaluations:
 
     def of(self, step: int) -> Iterator[CheckpointEvaluation]:
         """What is known of the weights after a step, whose number is their version."""
-        validation = f"validation-{step:06d}"
+        validation = validation_name(step)
         for name, found in ({validation: self._read(validation)} | self._ends).items():
             if found is not None and found.version == step:
                 yield CheckpointEvaluation(

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from rkd_online.files import step_of
+
 
 def entries(folder: Path) -> list[os.DirEntry[str]]:
     """What lies in a folder; nothing where it is absent or a link."""
@@ -27,12 +29,6 @@ def attempts(job: Path) -> list[tuple[int, Path]]:
 
 
 def by_step(folder: Path, suffix: str = "") -> dict[int, Path]:
-    """What is called ``step-N`` and the suffix, by N in ascending order."""
-    found = {}
-    for entry in entries(folder):
-        number = entry.name.removeprefix("step-").removesuffix(suffix)
-        if not number.isdecimal() or entry.is_symlink():
-            continue
-        if entry.name == f"step-{int(number):06d}{suffix}":
-            found[int(number)] = Path(entry.path)
-    return dict(sorted(found.items()))
+    """What has the name of a step, in the order of steps."""
+    found = ((step_of(one.name, suffix), one) for one in entries(folder) if not one.is_symlink())
+    return dict(sorted((step, Path(one.path)) for step, one in found if step is not None))

@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from rkd_online.files import PARQUET, step_name
 from rkd_online.service.reading.job_files import JobFiles
-from rkd_online.service.reading.names import step_name
 
 MOST_GROUP: Final = 2**63 - 1
 MOST_SIBLING: Final = 2**31 - 1
@@ -55,5 +55,5 @@ def rollout_files(job: JobFiles) -> dict[int, RolloutFile]:
 
 
 def _file(attempt: int, step: int) -> RolloutFile:
-    path = f"attempts/{attempt}/rollouts/{step_name(step, '.parquet')}"
+    path = f"attempts/{attempt}/rollouts/{step_name(step, PARQUET)}"
     return RolloutFile(step, attempt, path)

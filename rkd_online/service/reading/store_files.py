@@ -6,13 +6,12 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from rkd_online.files import MANIFEST, PARQUET, checkpoint_path, step_of
 from rkd_online.objects.job import JobObjects
 from rkd_online.objects.store import ObjectStore, Stored
-from rkd_online.service.reading.names import MANIFEST, step_name, step_of
 from rkd_online.service.reading.object_cache import ObjectCache
 
 TRACE: Final = "trace.jsonl"
-PARQUET: Final = ".parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,7 @@ class StoreFiles:
 
     def checkpoint(self, attempt: int, step: int) -> StoreCheckpoint | None:
         """Its objects, if the manifest is one of them."""
-        base = f"attempts/{attempt}/checkpoints/{step_name(step)}/"
+        base = f"{checkpoint_path(attempt, step)}/"
         found = {
             path.removeprefix(base): StoreFile(
                 path.removeprefix(base), self._objects.name(path), seen, self._objects.store

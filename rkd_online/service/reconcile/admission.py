@@ -10,7 +10,8 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from rkd_online.service.clock import Now
-from rkd_online.service.launchers.room import Ledger, Room
+from rkd_online.service.launchers.room import Room
+from rkd_online.service.reconcile.ledgers import open_ledger
 from rkd_online.service.reconcile.needs import needs_of
 from rkd_online.service.settings import Settings
 from rkd_online.service.store import attempts, jobs, projects
@@ -41,7 +42,7 @@ class Admission:
         ``room`` is the cluster's, or why it is not known.
         """
         await jobs.lock_queue(session)
-        running, reserved = await jobs.reserved(session)
+        running, _ = await jobs.reserved(session)
         waiting = await jobs.next_in_line(session, self._now(), MOST_LOOKED_AT)
         if isinstance(room, str):
             for job in waiting:
@@ -49,7 +50,7 @@ class Admission:
             return []
         quotas = await _Quotas.read(session)
         places = self._settings.max_running_jobs - running
-        ledger = Ledger(room, reserved)
+        ledger = await open_ledger(session, room)
         begun: list[tuple[JobRow, AttemptRow]] = []
         for job in waiting:
             if len(begun) >= places:

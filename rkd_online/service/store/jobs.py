@@ -150,6 +150,16 @@ async def reserved(session: AsyncSession) -> tuple[int, dict[str, float]]:
     return count, {"CPU": cpus or 0.0, "GPU": gpus or 0.0}
 
 
+async def holding(session: AsyncSession) -> Sequence[dict[str, Any]]:
+    """The specs of the jobs whose attempts may still hold a place on the cluster."""
+    query = (
+        select(JobRow.spec)
+        .join(AttemptRow, AttemptRow.job_id == JobRow.id)
+        .where(AttemptRow.released_at.is_(None))
+    )
+    return (await session.scalars(query)).all()
+
+
 async def of_project(
     session: AsyncSession, job_ids: Collection[str], project: str
 ) -> frozenset[str]:

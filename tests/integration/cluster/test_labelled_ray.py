@@ -77,34 +77,49 @@ def test_a_role_whose_nodes_are_too_small_is_refused_though_the_cluster_is_not(
     free.release()
 
 
-def test_the_control_plane_knows_the_labels(cluster: Cluster, tmp_path: Path) -> None:
+def usage(room: LabelledRoom) -> dict[str, tuple[tuple[float, float], ...]]:
+    """What is used and what there is of CPUs and GPUs, by role."""
+    return {
+        node.labels.get(LABEL, "head"): tuple(
+            (node.used.get(kind, 0), node.total.get(kind, 0)) for kind in ("CPU", "GPU")
+        )
+        for node in room.nodes
+    }
+
+
+def test_the_control_plane_knows_what_the_nodes_of_each_role_have_and_what_is_taken(
+    cluster: Cluster, tmp_path: Path
+) -> None:
     address = f"http://{cluster.head_node.webui_url}"
     settings = Settings(data_dir=tmp_path, ray_address=address, role_label=LABEL)
+    taken = {
+        "head": ((0, 0), (0, 0)),
+        "generator": ((2, 3), (2, 2)),
+        "learner": ((2, 3), (2, 2)),
+        "scorer": ((2, 3), (0, 2)),
+    }
+    free = {role: tuple((0, total) for _, total in pair) for role, pair in taken.items()}
 
-    async def room() -> Any:
+    async def told(wanted: Any) -> None:
         launcher = RayJobs(settings)
+        found: Any = "nothing"
         try:
             async with asyncio.timeout(60):
-                while True:
-                    with suppress(LauncherUnavailable):  # the autoscaler has not looked yet
-                        found = await launcher.room()
-                        if isinstance(found, LabelledRoom) and len(found.labelled) == 4:
-                            return found
+                while found != wanted:
                     await asyncio.sleep(0.5)
+                    with suppress(LauncherUnavailable):  # the autoscaler has not looked yet
+                        room = await launcher.room()
+                        assert isinstance(room, LabelledRoom)
+                        found = usage(room)
+        except TimeoutError:
+            pytest.fail(f"60 s did not make {wanted} of {found}")
         finally:
             await launcher.close()
 
-    found = asyncio.run(room())
-    assert isinstance(found, LabelledRoom)
-    assert sorted(
-        (node.labels.get(LABEL, ""), node.resources.get("CPU", 0), node.resources.get("GPU", 0))
-        for node in found.labelled
-    ) == [
-        ("", 0, 0),
-        ("generator", 3, 2),
-        ("learner", 3, 2),
-        ("scorer", 3, 2),
-    ]
+    asyncio.run(told(free))
+    placement = asyncio.run(reserve(RESOURCES, 1, "job-5", 60.0, LABEL))
+    asyncio.run(told(taken))
+    placement.release()
 
 
 def test_the_ends_of_actors_logs_are_kept(cluster: Cluster, tmp_path: Path) -> None:

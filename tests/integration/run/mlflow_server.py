@@ -43,12 +43,17 @@ class Mlflow:
 
     def run(self, name: str) -> dict[str, Any]:
         """The one run of this name, its experiment by name in place of its id."""
-        experiments = self._post("experiments/search", max_results=100)["experiments"]
-        names = {one["experiment_id"]: one["name"] for one in experiments}
-        query = f"tags.`mlflow.runName` = '{name}'"
-        found = self._post("runs/search", experiment_ids=list(names), filter=query)
-        (run,) = found.get("runs", [None])
-        return run | {"experiment": names[run["info"]["experiment_id"]]} if run else {}
+        names = self._experiments()
+        found = self._tagged(names, "mlflow.runName", name)
+        if not found:
+            return {}
+        (run,) = found
+        return run | {"experiment": names[run["info"]["experiment_id"]]}
+
+    def tagged(self, tag: str, value: str) -> list[str]:
+        """The names of all runs with this tag."""
+        found = self._tagged(self._experiments(), tag, value)
+        return sorted(run["info"]["run_name"] for run in found)
 
     def history(self, run: dict[str, Any], metric: str) -> list[tuple[int, float]]:
         """Steps and values in the order of their reports."""
@@ -60,6 +65,16 @@ class Mlflow:
     def file(self, run: dict[str, Any], name: str) -> bytes:
         """What was kept with a run."""
         return self._get("/get-artifact", run_id=run["info"]["run_id"], path=name).content
+
+    def _experiments(self) -> dict[str, str]:
+        """Names by id."""
+        experiments = self._post("experiments/search", max_results=100)["experiments"]
+        return {one["experiment_id"]: one["name"] for one in experiments}
+
+    def _tagged(self, experiments: dict[str, str], tag: str, value: str) -> list[dict[str, Any]]:
+        asked = {"experiment_ids": list(experiments), "filter": f"tags.`{tag}` = '{value}'"}
+        found: list[dict[str, Any]] = self._post("runs/search", **asked).get("runs", [])
+        return found
 
     def _post(self, path: str, **asked: Any) -> Any:
         answer = httpx.post(f"{self.url}/api/2.0/mlflow/{path}", json=asked, timeout=30)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +174,7 @@ def test_one_run_has_both_attempts_and_says_what_the_job_was(job: Tracked) -> No
     tags = {one["key"]: one["value"] for one in data["tags"]}
     assert tags["rkd.job"] == "twice"
     assert tags["rkd.attempt"] == "2"
+    assert "rkd.project" not in tags, "rkd run knows of no projects"
     assert tags["rkd.teacher"] == "zoo:chain-sum/teacher"
     assert tags["rkd.algorithm"] == "rlad"
     summary = json.loads(job.folder.report.read_text())["summary"]
@@ -187,6 +189,43 @@ def test_report_and_plot_are_kept_with_the_run(job: Tracked) -> None:
         "report.json": job.folder.report.read_bytes(),
         "report.png": job.folder.plot.read_bytes(),
     }
+
+
+@contextmanager
+def attempt_of(packages: Path, folder: Path, uri: str, project: str, number: int) -> Iterator[None]:
+    """An attempt of a control plane's job, until the server has its step."""
+    spec = folder.with_suffix(".yaml")
+    spec.write_text(SPEC.format(name=folder.name).replace("{type: tensorboard}, ", ""))
+    command = [sys.executable, "-m", "tests.integration.run.tracked_attempt", spec, folder, project]
+    variables = {
+        "PYTHONPATH": f"{packages}:{ROOT}",
+        "RKD_TRACKERS": json.dumps({"default": uri}),
+    }
+    process = subprocess.Popen(
+        [*map(str, command), str(number)],
+        env=os.environ | variables,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield
+        assert process.communicate("\n", timeout=RUN_SECONDS) == ("", None)
+        assert process.returncode == 0
+    finally:
+        process.kill()
+        process.wait(30)
+
+
+def test_runs_of_a_project_are_found_by_its_tag(packages: Path, tmp_path: Path) -> None:
+    with served(packages, tmp_path) as mlflow:
+        attempts = [("a", "research", [1]), ("a", "research", [1, 2]), ("b", "ads", [1])]
+        for name, project, steps in attempts:
+            there = partial(has_steps, mlflow, f"{name} run", *steps)
+            with attempt_of(packages, tmp_path / name, mlflow.url, project, steps[-1]):
+                until(there, f"step {steps[-1]} of {name} at MLflow")
+        assert mlflow.tagged("rkd.project", "research") == ["a run"]
+        assert mlflow.tagged("rkd.project", "ads") == ["b run"]
 
 
 def test_a_server_that_dies_costs_the_job_nothing_but_its_metrics(

@@ -188,7 +188,6 @@ def test_folders_of_one_name_are_told_apart_by_their_paths(
          "; did you mean 'max_terms'"),
         ([STUDENT, "chain_sum", "--set", "steps=3"], "--set steps: an evaluation has no such "
          "field"),
-        ([STUDENT, "chain_sum", "--set", "task"], "--set 'task' is not of the form FIELD=VALUE"),
         ([STUDENT, "chain_sum", "--set", "seed={"], "--set seed: cannot read '{'"),
         ([STUDENT, "chain_sum", "--set", "rewards.1.weight=2"], "--set rewards.1.weight: 1 is no "
          "number from 0 to 0"),

@@ -153,7 +153,6 @@ def test_a_submission_has_project_labels_priority_and_budget(rkd: Rkd, answers: 
 @pytest.mark.parametrize(
     ("option", "value", "words"),
     [
-        ("--label", "team", "--label 'team' is not of the form NAME=VALUE"),
         ("--budget-wall", "long", "'long' is no time: write 90s, 15m, 8h or 30d"),
         ("--budget-wall", "0h", "'0h' is no time"),
         ("--budget-wall", "99999999999d", "wall_seconds is 8.64e+15: Input should be less than"),

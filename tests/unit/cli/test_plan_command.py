@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from rkd_online.spec.sizing.gpus import KNOWN
 from tests.unit.cli.conftest import Rkd
 from tests.unit.spec.sizing.sized import real
 
@@ -65,6 +66,13 @@ def test_the_bundled_pair_on_a_cpu(rkd: Rkd) -> None:
     assert "weights in transit" in outcome.out
 
 
+def test_the_help_lists_the_known_gpus(rkd: Rkd, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    (line,) = (line for line in rkd("plan", "--help").out.splitlines() if "Their type" in line)
+    *others, last = KNOWN
+    assert f"Their type: {', '.join(others)} or {last}." in line
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -73,7 +81,6 @@ def test_the_bundled_pair_on_a_cpu(rkd: Rkd) -> None:
         (("--gpu-memory", "80"), "'80' is no amount of memory: write 80GiB"),
         (("--gpu-memory", "0GiB"), "'0GiB' is no amount of memory"),
         (("--usable", "0"), "Invalid value for '--usable'"),
-        (("--config", "policy"), "'policy' is not of the form NAME=PATH"),
     ],
 )
 def test_bad_options_are_named(rkd: Rkd, arguments: tuple[str, ...], words: str) -> None:

@@ -147,7 +147,7 @@ def test_a_model_without_a_template_gets_the_one_of_its_plain_prompts(tmp_path: 
         path.unlink()
     (checkpoint / "chat_template.jinja").unlink()
     tiny_tokenizer(chat_template=None).save_pretrained(checkpoint)
-    from rkd_online.weights.files import file_digest
+    from rkd_online.files import file_digest
 
     manifest["files"] = {
         path.name: {"bytes": path.stat().st_size, "sha256": file_digest(path)}

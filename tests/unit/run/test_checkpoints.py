@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from rkd_online.errors import CheckpointError
-from rkd_online.run.checkpoints import CheckpointKeeper, checkpoint_name, named_checkpoints
+from rkd_online.files import step_name
+from rkd_online.run.checkpoints import CheckpointKeeper, named_checkpoints
 from rkd_online.run.records import RunFolder
 from rkd_online.spec.training import CheckpointSpec
 from rkd_online.types import Progress, StepReport
@@ -120,7 +121,7 @@ def test_every_checkpoint_is_announced_once_it_is_whole(tmp_path: Path) -> None:
     attempt = Attempt(tmp_path, CheckpointSpec(keep=1))
     attempt.run_steps(0.5, 0.5, 0.4, 0.4)
     assert attempt.sink.events == [
-        ("checkpoint", {"step": step, "path": f"attempts/3/checkpoints/{checkpoint_name(step)}"})
+        ("checkpoint", {"step": step, "path": f"attempts/3/checkpoints/{step_name(step)}"})
         for step in (0, 2, 4)
     ]
     assert attempt.sink.whole == [True, True, True]

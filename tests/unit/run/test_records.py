@@ -49,6 +49,16 @@ def test_the_newest_whole_checkpoint_of_the_newest_attempt_is_resumed(tmp_path: 
     assert folder.latest_checkpoint() == newer
 
 
+def test_a_checkpoint_is_the_newest_by_its_number_whatever_else_lies_there(tmp_path: Path) -> None:
+    folder = RunFolder.of(tmp_path, "job-1")
+    checkpoint(folder, 1, 999_999)
+    newest = checkpoint(folder, 1, 1_000_000)
+    (newest.with_name("step-copy")).mkdir()
+    (newest.with_name("step-copy") / "manifest.json").write_text("{}")
+    assert folder.latest_checkpoint() == newest
+    assert list(folder.checkpoints()) == [999_999, 1_000_000]
+
+
 def test_a_file_is_replaced_whole_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
     path = tmp_path / "runs" / "report.json"
     write_whole(path, "old")

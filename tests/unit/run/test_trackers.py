@@ -47,7 +47,7 @@ class Told:
 
 def attempt(folder: Path, *asked: Mapping[str, Any], number: int = 1, **addresses: str) -> Tracked:
     spec = parse_spec(job(trackers=list(asked)))
-    return Tracked(spec, RunFolder(folder / "job-1"), number, "identity", addresses)
+    return Tracked(spec, RunFolder(folder / "job-1"), number, "identity", "research", addresses)
 
 
 @pytest.fixture
@@ -87,6 +87,7 @@ def test_both_trackers_get_the_steps(tmp_path: Path, server: KeptByServer) -> No
     assert server.names == [("sums", "tiny")]
     assert server.tags == {
         "rkd.job": "job-1",
+        "rkd.project": "research",
         "rkd.attempt": "3",
         "rkd.policy": "zoo:chain-sum/student",
         "rkd.teacher": "zoo:chain-sum/teacher",

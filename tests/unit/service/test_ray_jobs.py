@@ -64,6 +64,7 @@ async def test_an_attempt_is_submitted_as_the_ray_job_of_its_number(settings: Se
         "RKD_CONTROL_URL": "http://127.0.0.1:8420",
         "RKD_DATA_DIR": str(settings.data_dir),
         "RKD_JOB_ID": "job-1",
+        "RKD_PROJECT": "default",
         "RKD_ATTEMPT_TOKEN": "s3cret",
         "RKD_CHANGES": "0",
         "RAY_JOB_STOP_WAIT_TIME_S": "20",
@@ -162,8 +163,12 @@ async def test_an_unreachable_ray_is_named_with_its_address(settings: Settings) 
     def answer(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("connection refused")
 
-    with pytest.raises(LauncherUnavailable, match=r"not reachable at http://127\.0\.0\.1:8265"):
+    with pytest.raises(LauncherUnavailable) as refused:
         await ray(settings, answer).status("j", 1)
+    assert str(refused.value) == (
+        "Ray is not reachable at http://127.0.0.1:8265 (ConnectError: connection refused): start "
+        "it, or point RKD_RAY_ADDRESS at its dashboard"
+    )
 
 
 @pytest.mark.parametrize("status", [401, 403])

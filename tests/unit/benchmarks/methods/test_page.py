@@ -100,6 +100,17 @@ def test_the_page_says_how_it_was_made_and_shows_pictures_that_are_there(tmp_pat
         assert imread(tmp_path / name).std() > 0.05
 
 
+def test_the_page_says_to_how_many_prompts_no_answer_was_right_before_training() -> None:
+    found = findings()
+    baseline = found.baseline.model_copy(
+        update={"student": examined([0, 4, 1, 0, 0, 2, 3, 1]), "teacher": examined([4] * 7 + [0])}
+    )
+    assert (
+        "Before training none of the student's 4 answers was right for 38 % of the prompts, none "
+        "of the teacher's for 12 %."
+    ) in page_text(replace(found, baseline=baseline))
+
+
 def test_a_quick_page_has_no_alphas(tmp_path: Path) -> None:
     text = write_cell(findings(QUICK), tmp_path).read_text()
     assert "alpha.png" not in text and "--quick" in text and "## Learning rates" not in text

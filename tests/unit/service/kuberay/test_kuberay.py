@@ -222,6 +222,20 @@ async def test_a_worker_of_a_ray_that_has_not_begun_has_no_log(
         await kuberay.role_log("job-1", 2, "learner:0", "err", 5)
 
 
+async def test_a_ray_that_does_not_answer_is_named_by_its_rayjob(
+    kuberay: KubeRay, cluster: FakeKubernetes
+) -> None:
+    await kuberay.start(LAUNCH)
+    cluster.run(NAME, dashboard="127.0.0.1:9")
+    with pytest.raises(LauncherUnavailable) as refused:
+        await kuberay.role_log("job-1", 2, "learner:0", "err", 5)
+    assert str(refused.value).startswith("Ray is not reachable at http://127.0.0.1:9 (ConnectError")
+    assert str(refused.value).endswith(
+        "): it is the Ray of the RayJob rkd-job-1-2, whose status has this address; see whether "
+        "its head runs, and whether a NetworkPolicy keeps the control plane from that port"
+    )
+
+
 @pytest.mark.parametrize(
     ("asked", "answer", "message"),
     [

@@ -62,6 +62,7 @@ def test_it_runs_the_driver_once_under_the_ray_jobs_id(
         "RKD_CONTROL_URL": "http://127.0.0.1:8420",
         "RKD_DATA_DIR": str(kube_settings.data_dir),
         "RKD_JOB_ID": "job-1",
+        "RKD_PROJECT": "default",
         "RKD_CHANGES": "3",
         "RKD_ROLE_LABEL": "rkd.io/role",
         "RKD_RESUME_FROM": "/checkpoint",
