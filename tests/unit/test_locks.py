@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 # Of the control plane's image. One that comes to pyproject.toml has to come to locks/control.txt.
-CONTROL = [extra for extra in ("postgres", "kubernetes", "s3") if extra in EXTRAS]
+CONTROL = [extra for extra in ("postgres", "kubernetes", "s3", "rollouts") if extra in EXTRAS]
 
 
 def pins(*names: str) -> dict[str, str]:
