@@ -176,7 +176,7 @@ def test_it_reads_rollouts_and_starts_without_what_they_need(
             write_step(data / "runs" / submitted.json()["id"], 1, {2: (1.0, 0.0)})
             listed = api.get(job, params={"correct": True, "min_reward": 0.5}, timeout=30).json()
             assert [one["id"] for one in listed["data"]] == ["1-2-0"]
-            assert api.get(f"{job}/1-2-0").json()["completion_ids"] == [2]
+            assert api.get(f"{job}/1-2-0").json()["completion_ids"] == [1]
         os.kill(process, signal.SIGTERM)
 
 
