@@ -210,7 +210,8 @@ def attempt_of(packages: Path, folder: Path, uri: str, project: str, number: int
     )
     try:
         yield
-        assert process.communicate("\n", timeout=RUN_SECONDS) == ("", None)
+        said, _ = process.communicate("\n", timeout=RUN_SECONDS)
+        assert said == ""
         assert process.returncode == 0
     finally:
         process.kill()
