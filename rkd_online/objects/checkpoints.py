@@ -38,12 +38,18 @@ class CheckpointCopies:
 
         Raises ObjectStoreError; the checkpoint then does not count, and lies here as it is.
         """
+        manifest = _path(folder) / MANIFEST
         place = self.here(folder)
         files = _files(json.loads((place / MANIFEST).read_bytes()), folder)
         for name in files:
             self._objects.push(_path(folder) / name)
-        self._check_stored(folder, files)
-        self._objects.push(_path(folder) / MANIFEST)
+        if problem := self._not_stored(folder, files):
+            raise ObjectStoreError(problem)
+        self._objects.push(manifest)
+        if problem := self._not_stored(folder, files):
+            # A later attempt took it for half a checkpoint of one that is over.
+            self._objects.remove([str(manifest)])
+            raise ObjectStoreError(problem)
         strip(place)
 
     def pull(self, folder: Path) -> Path:
@@ -104,17 +110,19 @@ class CheckpointCopies:
             "what was written; resume from an earlier checkpoint"
         )
 
-    def _check_stored(self, folder: Path, files: dict[str, Any]) -> None:
+    def _not_stored(self, folder: Path, files: dict[str, Any]) -> str | None:
+        """What the store does not have as it is here; None where it has all."""
         base = _path(folder)
         stored = self._objects.find(str(base))
         for name, recorded in files.items():
             found = stored.get(str(base / name))
             if found is None or found.bytes != recorded["bytes"]:
                 size = "nothing" if found is None else f"{found.bytes} bytes"
-                raise ObjectStoreError(
+                return (
                     f"{self._objects}/{base / name} has {recorded['bytes']} bytes here, the store "
                     f"shows {size} after it was written: the checkpoint does not count"
                 )
+        return None
 
 
 def strip(place: Path) -> None:

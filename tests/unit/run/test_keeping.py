@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -220,6 +221,28 @@ def test_old_checkpoints_are_deleted_from_the_store_the_manifest_first(place: Pl
     assert left == {"step-000000", "step-000004", "step-000008"}
     assert sorted(path.name for path in own.iterdir()) == sorted(left)
     assert "attempts/2/checkpoints/step-000002/manifest.json" in place.names()
+    keeping.leave()
+
+
+def test_behind_a_checkpoint_goes_what_an_earlier_attempt_stored_by_half(place: Place) -> None:
+    place.put("spec.json")
+    for attempt, step, whole in ((1, 2, True), (1, 4, False), (2, 4, True), (3, 6, False)):
+        checkpoint(place, attempt, step, whole=whole)
+    keeping = place.opened(2)
+    own = place.folder.attempt(2).checkpoints
+    asyncio.run(keeping.shelf.prune(own, keep=1, best=0))
+    assert "attempts/1/checkpoints/step-000004/model.safetensors" in place.names()
+    half = Path(place.address.removeprefix("file://"), "runs", JOB, "attempts/1/checkpoints")
+    before = (half / "step-000004/model.safetensors").stat().st_mtime - 3600
+    os.utime(half / "step-000004/model.safetensors", (before, before))
+    asyncio.run(keeping.shelf.prune(own, keep=1, best=0))
+    assert [name for name in place.names() if "/checkpoints/" in name] == [
+        "attempts/1/checkpoints/step-000002/manifest.json",
+        "attempts/1/checkpoints/step-000002/model.safetensors",
+        "attempts/2/checkpoints/step-000004/manifest.json",
+        "attempts/2/checkpoints/step-000004/model.safetensors",
+        "attempts/3/checkpoints/step-000006/model.safetensors",
+    ]
     keeping.leave()
 
 
