@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from rkd_online.errors import CheckpointError, ObjectStoreError
 from rkd_online.locks import exclusive
+from rkd_online.objects.held_folder import HeldFolder
 from rkd_online.objects.job import JobObjects
 
 MANIFEST: Final = "manifest.json"
@@ -22,8 +23,8 @@ TRIES: Final = 3
 
 
 class CheckpointCopies:
-    """A learner's way to the checkpoints of its job. Folders are named as on the driver's node; on
-    this one they lie in the job's own folder."""
+    """The way to the checkpoints of a job. Folders are named as on the driver's node; on this one
+    they lie in the job's own folder."""
 
     def __init__(self, objects: JobObjects) -> None:
         self._objects = objects
@@ -36,7 +37,8 @@ class CheckpointCopies:
     def push(self, folder: Path) -> None:
         """Store a checkpoint that is whole on this node. Of its files here the manifest stays.
 
-        Raises ObjectStoreError; the checkpoint then does not count, and lies here as it is.
+        Raises ObjectStoreError; the checkpoint then does not count, and lies here as it is while
+        the learner does.
         """
         manifest = _path(folder) / MANIFEST
         place = self.here(folder)
@@ -123,6 +125,18 @@ class CheckpointCopies:
                     f"shows {size} after it was written: the checkpoint does not count"
                 )
         return None
+
+
+class LearnerCopies(CheckpointCopies):
+    """Those of a learner, whose folder on this node goes with it."""
+
+    def __init__(self, objects: JobObjects) -> None:
+        super().__init__(objects)
+        self._held = HeldFolder(objects.folder)
+
+    def close(self) -> None:
+        """The learner ends. Other ranks of this node may still be there: the last one clears up."""
+        self._held.leave()
 
 
 def strip(place: Path) -> None:
