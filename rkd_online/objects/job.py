@@ -21,6 +21,12 @@ def scratch_folder(job: str) -> Path:
     return Path(SCRATCH) / "runs" / job
 
 
+def learner_folder(job: str, attempt: int) -> Path:
+    """The same of the learners of an attempt: nobody else writes there, no driver and no other
+    attempt, so that it can go with them."""
+    return Path(SCRATCH) / "learners" / f"{job}.{attempt}"
+
+
 class JobObjects:
     """Objects have the names that files have below the job's folder."""
 

@@ -10,8 +10,9 @@ from typing import Final, Protocol
 from rkd_online.errors import ObjectStoreError, ObjectStoreSetupError
 from rkd_online.metrics.sinks import Sink
 from rkd_online.objects.address import VARIABLE
-from rkd_online.objects.checkpoints import CheckpointCopies
-from rkd_online.objects.job import JobObjects, scratch_folder
+from rkd_online.objects.checkpoints import LearnerCopies
+from rkd_online.objects.held_folder import sweep
+from rkd_online.objects.job import JobObjects, learner_folder, scratch_folder
 from rkd_online.objects.outbox import Outbox
 from rkd_online.objects.patience import BRIEF, RUN, Patience
 from rkd_online.objects.store import ObjectStore
@@ -133,13 +134,15 @@ def keeping_of(folder: RunFolder, attempt: int) -> Keeping:
     return InStore(folder, attempt, address) if address else OnDisk()
 
 
-def checkpoint_copies(job: str) -> CheckpointCopies | None:
+def checkpoint_copies(job: str, attempt: int) -> LearnerCopies | None:
     """A learner's way to checkpoints, by the environment of its node; None where all nodes see one
-    folder."""
+    folder. What learners that were killed left on this node goes now."""
     address = os.environ.get(VARIABLE, "")
     if not address:
         return None
-    return CheckpointCopies(_objects(address, data_dir() / scratch_folder(job), RUN))
+    folder = data_dir() / learner_folder(job, attempt)
+    sweep(folder.parent)
+    return LearnerCopies(JobObjects(ObjectStore(address, RUN), job, folder))
 
 
 def _objects(address: str, folder: Path, patience: Patience) -> JobObjects:

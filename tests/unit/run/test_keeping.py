@@ -2,13 +2,14 @@
 
 import asyncio
 import json
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from rkd_online.errors import ObjectStoreError, ObjectStoreSetupError
-from rkd_online.objects.checkpoints import CheckpointCopies
+from rkd_online.objects.checkpoints import LearnerCopies
 from rkd_online.objects.job import JobObjects, scratch_folder
 from rkd_online.objects.patience import Patience
 from rkd_online.objects.store import ObjectStore
@@ -76,7 +77,7 @@ def test_without_an_address_nothing_is_done(
     monkeypatch.delenv("RKD_OBJECT_STORE", raising=False)
     keeping = keeping_of(RunFolder(tmp_path), 1)
     assert isinstance(keeping, OnDisk)
-    assert (keeping.open(print), checkpoint_copies(JOB)) == ([], None)
+    assert (keeping.open(print), checkpoint_copies(JOB, 1)) == ([], None)
     keeping.finish()
     keeping.leave()
     assert list(tmp_path.iterdir()) == []
@@ -223,6 +224,28 @@ def test_old_checkpoints_are_deleted_from_the_store_the_manifest_first(place: Pl
     keeping.leave()
 
 
+def test_behind_a_checkpoint_goes_what_an_earlier_attempt_stored_by_half(place: Place) -> None:
+    place.put("spec.json")
+    for attempt, step, whole in ((1, 2, True), (1, 4, False), (2, 4, True), (3, 6, False)):
+        checkpoint(place, attempt, step, whole=whole)
+    keeping = place.opened(2)
+    own = place.folder.attempt(2).checkpoints
+    asyncio.run(keeping.shelf.prune(own, keep=1, best=0))
+    assert "attempts/1/checkpoints/step-000004/model.safetensors" in place.names()
+    half = Path(place.address.removeprefix("file://"), "runs", JOB, "attempts/1/checkpoints")
+    before = (half / "step-000004/model.safetensors").stat().st_mtime - 3600
+    os.utime(half / "step-000004/model.safetensors", (before, before))
+    asyncio.run(keeping.shelf.prune(own, keep=1, best=0))
+    assert [name for name in place.names() if "/checkpoints/" in name] == [
+        "attempts/1/checkpoints/step-000002/manifest.json",
+        "attempts/1/checkpoints/step-000002/model.safetensors",
+        "attempts/2/checkpoints/step-000004/manifest.json",
+        "attempts/2/checkpoints/step-000004/model.safetensors",
+        "attempts/3/checkpoints/step-000006/model.safetensors",
+    ]
+    keeping.leave()
+
+
 def test_a_store_that_deletes_nothing_ends_no_run(place: Place) -> None:
     place.put("spec.json")
     for step in (2, 4):
@@ -237,12 +260,46 @@ def test_a_store_that_deletes_nothing_ends_no_run(place: Place) -> None:
     keeping.leave()
 
 
-def test_a_learner_has_its_own_data_folder(place: Place, tmp_path: Path) -> None:
-    copies = checkpoint_copies(JOB)
-    assert isinstance(copies, CheckpointCopies)
+def learner(attempt: int) -> LearnerCopies:
+    copies = checkpoint_copies(JOB, attempt)
+    assert isinstance(copies, LearnerCopies)
+    return copies
+
+
+def test_a_learner_has_a_folder_of_its_attempt_in_its_own_data_folder(
+    place: Place, tmp_path: Path
+) -> None:
+    copies = learner(7)
     named = Path("/driver/scratch/runs/job-1/attempts/1/checkpoints/step-000002")
-    expected = tmp_path / "node/scratch/runs/job-1/attempts/1/checkpoints/step-000002"
+    expected = tmp_path / "node/scratch/learners/job-1.7/attempts/1/checkpoints/step-000002"
     assert copies.here(named) == expected
+    copies.close()
+
+
+def test_what_a_learner_left_goes_with_the_next_of_its_node_and_nothing_else(
+    place: Place, tmp_path: Path
+) -> None:
+    """The first was killed; the second is of an attempt that does not know yet that it is over."""
+    scratch = tmp_path / "node" / "scratch"
+    place.put("spec.json")
+    driver = place.opened(3)
+    killed, cut_off = learner(1), learner(2)
+    for attempt in (1, 2):
+        (scratch / f"learners/job-1.{attempt}").mkdir()
+        (scratch / f"learners/job-1.{attempt}/weights").write_text("")
+    killed._held._lock.close()
+    assert sorted(path.name for path in (scratch / "learners").iterdir()) == [
+        "job-1.1", "job-1.1.lock", "job-1.2", "job-1.2.lock",
+    ]  # fmt: skip
+    copies = learner(3)
+    assert sorted(path.name for path in (scratch / "learners").iterdir()) == [
+        "job-1.2", "job-1.2.lock", "job-1.3.lock",
+    ]  # fmt: skip
+    cut_off.close()
+    copies.close()
+    assert list((scratch / "learners").iterdir()) == []
+    assert place.folder.spec.is_file()
+    driver.leave()
 
 
 def test_a_report_wakes_the_way_to_the_store(place: Place) -> None:
