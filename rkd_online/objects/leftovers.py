@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
-from rkd_online.objects.checkpoints import MANIFEST
+from rkd_online.files import MANIFEST
 from rkd_online.objects.job import JobObjects
 from rkd_online.objects.store import Stored
 
