@@ -18,7 +18,8 @@ def said(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[bytes]]:
     """The chunks of each actor's log, by its id and stream."""
     chunks: dict[str, list[bytes]] = {}
 
-    def get_log(*, actor_id: str, suffix: str, **_: Any) -> Iterator[bytes]:
+    def get_log(*, actor_id: str, suffix: str, **given: Any) -> Iterator[bytes]:
+        assert given["encoding"] is None
         if f"{actor_id} {suffix}" not in chunks:
             raise RayStateApiException("there is no such log")
         yield from chunks[f"{actor_id} {suffix}"]
