@@ -16,14 +16,8 @@ OF_THE_CLUSTER = {"ConfigMap/kube-root-ca.crt"}
 """Kubernetes puts it into every namespace."""
 OF_THE_USER = {
     *("PersistentVolumeClaim/models", "Secret/registry", "Secret/rkd-database", "Secret/rkd-hub"),
-    *(
-        "Secret/rkd-first-key",
-        "Secret/rkd-key-pepper",
-        "Secret/rkd-ray-token",
-        "Secret/rkd-redis",
-        "Secret/rkd-s3",
-    ),
-    *("Secret/rkd-test-key", "Secret/rkd-tls"),
+    *("Secret/rkd-key-pepper", "Secret/rkd-ray-token", "Secret/rkd-redis", "Secret/rkd-s3"),
+    *("Secret/rkd-first-key", "Secret/rkd-test-key", "Secret/rkd-tls"),
 }
 
 

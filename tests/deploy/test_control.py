@@ -208,21 +208,24 @@ def test_the_first_key_is_given_by_reference_to_the_control_plane_alone(
 
 
 @pytest.mark.parametrize(
-    ("values", "asks"),
+    ("values", "asks", "example"),
     [
-        (DEV, "exec deployment/rkd -- cat /var/lib/rkd/admin-key\n"),
+        (DEV, "exec deployment/rkd -- cat /var/lib/rkd/admin-key\n", "quickstart"),
         (
             merged(PROD, {"firstKey": {"secretKey": "a.key"}}),
             "get secret rkd-first-key -o "
             """go-template='{{index .data "a.key" | base64decode}}'\n""",
+            "math",
         ),
     ],
 )
-def test_the_notes_say_where_the_first_key_is(
-    helm: Helm, tmp_path: Path, values: Mapping[str, Any], asks: str
+def test_the_notes_say_where_the_first_key_is_and_what_can_run(
+    helm: Helm, tmp_path: Path, values: Mapping[str, Any], asks: str, example: str
 ) -> None:
     file = tmp_path / "values.yaml"
     file.write_text(json.dumps(values))
     shown = helm.run("install", "rkd", str(CHART), "-n", "rkd", "--dry-run=client", "-f", str(file))
     assert shown.code == 0, shown.error
-    assert asks in shown.out.partition("NOTES:")[2]
+    notes = shown.out.partition("NOTES:")[2]
+    assert asks in notes
+    assert f"rkd submit --watch examples/{example}.yaml\n" in notes
