@@ -103,6 +103,7 @@ def test_the_driver_is_told_of_the_store_and_keeps_the_data_folder_of_its_pod(
         "RKD_OBJECT_STORE": "s3://team-runs/rkd",
         "RKD_CONTROL_URL": "http://rkd.rkd-team.svc:8420",
         "RKD_JOB_ID": "job-1",
+        "RKD_PROJECT": "default",
         "RKD_CHANGES": "0",
         "RKD_ROLE_LABEL": "rkd.io/role",
         "RAY_JOB_STOP_WAIT_TIME_S": "20",
