@@ -1,9 +1,12 @@
 """One role of a job in this process, and the memory that it takes: ``python -m
-benchmarks.memory_roles ROLE SPEC`` prints bytes."""
+benchmarks.memory_roles ROLE SPEC`` prints the bytes of the process before it has a model, and the
+most since then; for the role ``tensors`` 0, and the most that the tensors of a learner take."""
 
 import asyncio
+import json
 import random
 import sys
+from itertools import accumulate
 from pathlib import Path
 
 from rkd_online.inference.environment import prepare_engine_process
@@ -29,15 +32,24 @@ def main() -> None:
     """Measure a role."""
     prepare_engine_process("cpu")
     role, spec = sys.argv[1], JobSpec.model_validate_json(Path(sys.argv[2]).read_text())
-    if role == "learner":
-        print(_learner(spec))
-    elif role == "scorer":
-        print(_scorer(spec))
-    else:
-        print(_generator(spec))
+    roles = {
+        "learner": _learner, "tensors": _tensors, "scorer": _scorer, "generator": _generator
+    }  # fmt: skip
+    print(json.dumps(roles[role](spec)))
 
 
-def _learner(spec: JobSpec) -> int:
+def _tensors(spec: JobSpec) -> tuple[int, int]:
+    """By torch's own account of what it takes and gives back, files of weights included."""
+    from torch.profiler import ProfilerActivity, profile
+
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
+        _learner(spec)
+    events = [one for one in seen.profiler.kineto_results.events() if one.name() == "[memory]"]
+    sizes = (one.nbytes() for one in sorted(events, key=lambda one: one.start_ns()))
+    return 0, max(accumulate(sizes))
+
+
+def _learner(spec: JobSpec) -> tuple[int, int]:
     from rkd_online.learning.learner import PolicyLearner
     from rkd_online.learning.ranks import Ranks
 
@@ -54,10 +66,10 @@ def _learner(spec: JobSpec) -> int:
     )
     for step in range(1, spec.steps + 1):
         learner.update(TrainingBatch(step, _rows(spec), spec.rollout.temperature, step - 1))
-    return _most() - before
+    return before, _most()
 
 
-def _scorer(spec: JobSpec) -> int:
+def _scorer(spec: JobSpec) -> tuple[int, int]:
     import rkd_online.models.completion_model  # noqa: F401
     from rkd_online.scoring.teacher import TransformersTeacher
 
@@ -78,10 +90,11 @@ def _scorer(spec: JobSpec) -> int:
         await teacher.close()
 
     asyncio.run(score())
-    return _most() - before
+    return before, _most()
 
 
-def _generator(spec: JobSpec) -> int:
+def _generator(spec: JobSpec) -> tuple[int, int]:
+    import rkd_online.inference.build  # noqa: F401
     from rkd_online.generation.generator import PolicyGenerator
     from rkd_online.inference.settings import EngineSettings
 
@@ -111,7 +124,7 @@ def _generator(spec: JobSpec) -> int:
         await generator.close()
 
     asyncio.run(sample())
-    return _most() - before
+    return before, _most()
 
 
 def _request(spec: JobSpec, group: int) -> SamplingRequest:
@@ -150,8 +163,10 @@ def _tokens(count: int) -> TokenIds:
 
 
 def _begin() -> int:
-    """Bytes that this process holds; its peak is counted from here."""
+    """Bytes that this process holds, with Ray as an actor has it; its peak is counted from here."""
     import torch
+
+    import rkd_online.cluster.actors  # noqa: F401
 
     torch.ones(64, 64) @ torch.ones(64, 64)
     Path("/proc/self/clear_refs").write_text(RESETS_PEAK)

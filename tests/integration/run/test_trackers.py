@@ -210,8 +210,8 @@ def attempt_of(packages: Path, folder: Path, uri: str, project: str, number: int
     )
     try:
         yield
-        assert process.communicate("\n", timeout=RUN_SECONDS) == ("", None)
-        assert process.returncode == 0
+        told, _ = process.communicate("\n", timeout=RUN_SECONDS)
+        assert (process.returncode, told) == (0, "")
     finally:
         process.kill()
         process.wait(30)
