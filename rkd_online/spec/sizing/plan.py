@@ -237,8 +237,8 @@ def _assumptions(layout: Layout, asked: Asked) -> Iterator[str]:
             "measured to hold more than is predicted (`python -m benchmarks plan`)"
         )
         yield (
-            "each actor has a process of its own, as on Ray: `rkd run` has one for all roles, which "
-            "holds the libraries once"
+            "each actor has a process of its own, as on Ray: `rkd run` has one for all roles, and "
+            "so holds the libraries once"
         )
         yield "on a CPU the bottleneck is the role with the most operations for each of its threads"
     if asked.new_tokens is None:
