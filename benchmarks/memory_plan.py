@@ -1,7 +1,8 @@
 """Memory as ``rkd plan`` predicts it beside what a process of each role takes.
 
-Each role has a process of its own, which is given a step of the longest sequences. What its tensors
-take at the most is counted by torch, for the learner: what is above that is the allocator's.
+Each role has a process of its own, which is given a step of the longest sequences. A learner is
+measured three times: as it is; by what its tensors take, as torch counts it; and with large blocks
+mapped one by one, which leaves no gaps in the allocator's heap.
 """
 
 import json
@@ -94,9 +95,12 @@ def measure() -> Result:
             rows += _compared(f"{what}, before a model", _process(actor), found.before)
             rows += _compared(what, actor.peak.bytes, found.most)
             if actor.role == "learner":
-                tensors = _measured(case, "tensors").most
-                own = actor.peak.bytes - _process(actor)
-                rows += _compared(f"{what}, tensors alone", own, tensors)
+                tensors = actor.peak.bytes - _process(actor)
+                rows += _compared(
+                    f"{what}, tensors alone", tensors, _measured(case, "tensors").most
+                )
+                mapped = _measured(case, "mapped").most
+                rows += _compared(f"{what}, without gaps", actor.peak.bytes, mapped)
     title = "Memory of each role, as `rkd plan` predicts it and as it is, on a CPU"
     return result("plan", title, rows)
 

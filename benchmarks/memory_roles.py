@@ -1,8 +1,10 @@
 """One role of a job in this process, and the memory that it takes: ``python -m
 benchmarks.memory_roles ROLE SPEC`` prints the bytes of the process before it has a model, and the
-most since then; for the role ``tensors`` 0, and the most that the tensors of a learner take."""
+most since then. The role ``mapped`` is a learner whose large blocks are mapped one by one; for
+``tensors`` it is 0, and the most that the tensors of a learner take."""
 
 import asyncio
+import ctypes
 import json
 import random
 import sys
@@ -26,6 +28,8 @@ from rkd_online.types import (
 TOKENS = 250
 """Ids that every model has."""
 RESETS_PEAK = "5"
+MMAP_THRESHOLD, MAPPED_BYTES = -3, 512 << 10
+"""The GNU allocator's parameter, and from which size of a block."""
 
 
 def main() -> None:
@@ -33,8 +37,12 @@ def main() -> None:
     prepare_engine_process("cpu")
     role, spec = sys.argv[1], JobSpec.model_validate_json(Path(sys.argv[2]).read_text())
     roles = {
-        "learner": _learner, "tensors": _tensors, "scorer": _scorer, "generator": _generator
-    }  # fmt: skip
+        "learner": _learner,
+        "tensors": _tensors,
+        "mapped": _mapped,
+        "scorer": _scorer,
+        "generator": _generator,
+    }
     print(json.dumps(roles[role](spec)))
 
 
@@ -47,6 +55,14 @@ def _tensors(spec: JobSpec) -> tuple[int, int]:
     events = [one for one in seen.profiler.kineto_results.events() if one.name() == "[memory]"]
     sizes = (one.nbytes() for one in sorted(events, key=lambda one: one.start_ns()))
     return 0, max(accumulate(sizes))
+
+
+def _mapped(spec: JobSpec) -> tuple[int, int]:
+    """With blocks that go back to the system when they are freed, at the price of their pages."""
+    from rkd_online.learning import learner
+
+    learner.keep_freed_memory = lambda: ctypes.CDLL(None).mallopt(MMAP_THRESHOLD, MAPPED_BYTES)
+    return _learner(spec)
 
 
 def _learner(spec: JobSpec) -> tuple[int, int]:
