@@ -10,6 +10,7 @@ import random
 import sys
 from itertools import accumulate
 from pathlib import Path
+from unittest.mock import patch
 
 from rkd_online.inference.environment import prepare_engine_process
 from rkd_online.spec.job import JobSpec
@@ -59,10 +60,9 @@ def _tensors(spec: JobSpec) -> tuple[int, int]:
 
 def _mapped(spec: JobSpec) -> tuple[int, int]:
     """With blocks that go back to the system when they are freed, at the price of their pages."""
-    from rkd_online.learning import learner
-
-    learner.keep_freed_memory = lambda: ctypes.CDLL(None).mallopt(MMAP_THRESHOLD, MAPPED_BYTES)
-    return _learner(spec)
+    with patch("rkd_online.learning.learner.keep_freed_memory"):
+        ctypes.CDLL(None).mallopt(MMAP_THRESHOLD, MAPPED_BYTES)
+        return _learner(spec)
 
 
 def _learner(spec: JobSpec) -> tuple[int, int]:
