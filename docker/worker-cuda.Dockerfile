@@ -36,7 +36,7 @@ COPY locks/ locks/
 RUN --mount=type=secret,id=pip,target=/etc/pip.conf \
     --mount=type=secret,id=ca,target=/run/secrets/ca \
     --mount=type=bind,from=wheels,target=/wheels \
-    python3 -m scripts.image_environment locks cuda
+    python3 -m scripts.image_environment locks cuda trackers
 
 FROM dependencies AS project
 COPY LICENSE README.md pyproject.toml ./

@@ -45,6 +45,10 @@ class ObjectStoreError(ClusterError):
     """The object store did not answer, refused, or its address is none."""
 
 
+class ObjectStoreSetupError(ObjectStoreError):
+    """The object store cannot be used as it is set up: whoever tries again meets the same."""
+
+
 class TooLargeError(ClusterError):
     """The whole cluster, empty, could not hold the job."""
 

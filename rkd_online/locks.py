@@ -19,8 +19,17 @@ def exclusive(file: Path) -> Iterator[bool]:
 
 def taken(handle: IO[str]) -> bool:
     """Take the lock of an open file for as long as it is open; False where somebody has it."""
+    return _locked(handle, fcntl.LOCK_EX)
+
+
+def shared(handle: IO[str]) -> bool:
+    """The same, together with others who share it; False where somebody has it alone."""
+    return _locked(handle, fcntl.LOCK_SH)
+
+
+def _locked(handle: IO[str], kind: int) -> bool:
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

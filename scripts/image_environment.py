@@ -25,10 +25,11 @@ WHEELS = Path("/wheels")
 
 
 def pins(*names: str) -> list[str]:
-    """The pins of these locks."""
+    """The pins of these locks. Of a package that two of them pin, the later one counts."""
     texts = [(setup.ROOT / "locks" / f"{name}.txt").read_text() for name in names]
     lines = [line for text in texts for line in text.splitlines()]
-    return [line for line in lines if line and not line.startswith("#")]
+    found = [line for line in lines if line and not line.startswith("#")]
+    return list({line.partition("==")[0]: line for line in found}.values())
 
 
 def pip_environment(certificates: Path, wheels: Path) -> dict[str, str]:

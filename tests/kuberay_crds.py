@@ -6,32 +6,31 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+
+from scripts.kuberay_fields import schemas
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "kuberay-crds"
 
 
-def strict_schema(plural: str) -> dict[str, Any]:
-    """The schema of a kind, such as ``rayjobs``, that refuses fields which it does not know."""
-    file = Path(os.environ.get("KUBERAY_CRDS", SHARED)) / f"ray.io_{plural}.yaml"
-    if not file.is_file():
-        pytest.skip(f"there is no {file}")
-    crd = yaml.load(file.read_text(), yaml.CSafeLoader)
-    [version] = [one for one in crd["spec"]["versions"] if one["name"] == "v1"]
-    schema: dict[str, Any] = _strict(version["schema"]["openAPIV3Schema"])
-    # The API server checks metadata itself.
-    schema["properties"]["metadata"] = {"type": "object"}
-    return schema
+def kuberay_schemas() -> dict[str, Any]:
+    """The schema of each kind, as the CRDs have it; a test without them is skipped."""
+    folder = Path(os.environ.get("KUBERAY_CRDS", SHARED))
+    if not folder.is_dir():
+        pytest.skip(f"no folder {folder} with KubeRay's CRDs; KUBERAY_CRDS names another")
+    return schemas(folder)
 
 
-def _strict(schema: Any) -> Any:
+def strict(schema: Any) -> Any:
+    """A CRD's schema that refuses unknown fields, as the API server's strict validation does. Of
+    metadata, which the server checks itself, a CRD has no fields."""
     if isinstance(schema, list):
-        return [_strict(part) for part in schema]
+        return [strict(part) for part in schema]
     if not isinstance(schema, dict):
         return schema
     if schema.get("x-kubernetes-int-or-string"):
         return {"type": ["integer", "string"]}
-    made = {key: _strict(value) for key, value in schema.items()}
+    made = {key: strict(value) for key, value in schema.items()}
+    open_ended = schema.get("x-kubernetes-preserve-unknown-fields", False)
     if isinstance(schema.get("properties"), dict) and schema.get("type") == "object":
-        made.setdefault("additionalProperties", False)
+        made.setdefault("additionalProperties", open_ended)
     return made

@@ -129,8 +129,9 @@ def _binding(axis: Axes, found: Findings) -> None:
     sides = np.array([[one.curves[side] for side in clamped] for one in trained], dtype=float)
     both = sides.sum(axis=1).mean(axis=0)
     axis.plot(range(1, len(both) + 1), both, color="black", linewidth=1, label="rlad, clamp")
-    axis.annotate("rlad, clamp, both sides", (1, both[0]), fontsize=8, va="bottom")
+    axis.annotate("rlad, clamp, both sides", (1, both.max()), fontsize=8, va="bottom")
     axis.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g} %")
+    axis.margins(y=0.1)
     axis.set_ylim(bottom=0)
 
 

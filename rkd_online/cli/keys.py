@@ -13,6 +13,7 @@ from rkd_online.cli.documents import one_page, show_document
 from rkd_online.cli.hints import DEFAULT_URL, examples
 from rkd_online.cli.lines import complain, moment, say, show_sheet, show_table
 from rkd_online.cli.options import AsJson, ForProject, KeyId, OfProject, Url
+from rkd_online.service.access.keys import new_key
 from rkd_online.service.access.scope import Scope
 
 if TYPE_CHECKING:
@@ -54,6 +55,16 @@ def make(
     """Make a key. It is printed this once, alone on standard output."""
     made = connect(url).make_key(name, scope, project=project, expires_at=expires)
     _show_new(made, as_json)
+
+
+@app.command("make-first", epilog=examples("rkd keys make-first > key"))
+def make_first(as_json: AsJson = False) -> None:
+    """Print a key for RKD_FIRST_KEY, which a control plane without any key takes. None is asked."""
+    key = new_key()
+    if as_json:
+        show_document({"id": key.id, "key": str(key)})
+    else:
+        typer.echo(key)
 
 
 @app.command("list", epilog=examples("rkd keys list --project research"))

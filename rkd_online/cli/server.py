@@ -90,11 +90,12 @@ def settings_of(**given: Any) -> "Settings":
 
 
 def _line(found: Any) -> str:
-    from rkd_online.service.safety.secret_text import without_secrets
+    from rkd_online.service.safety.secret_text import HIDDEN, is_secret_name, without_secrets
 
     name = "_".join(str(part) for part in found["loc"]).upper().removeprefix("RKD_")
+    value = HIDDEN if is_secret_name(name) else repr(found["input"])
     # An address may have a password in it, and this goes to the log of a pod.
-    return without_secrets(f"RKD_{name} is {found['input']!r}: {found['msg']}", ())
+    return without_secrets(f"RKD_{name} is {value}: {found['msg']}", ())
 
 
 def demo(

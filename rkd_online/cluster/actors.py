@@ -111,7 +111,7 @@ class LearnerActor:
     async def start(self, setup: JobSetup, place: LearnerRank) -> None:
         """Answers when the policy is loaded, and with several ranks when all have met."""
         self._setup = setup
-        copies = checkpoint_copies(setup.job)
+        copies = checkpoint_copies(setup.job, setup.attempt)
         self._worker = await asyncio.to_thread(build_learner, setup, place, copies)
 
     async def connect(self, generators: list[Any]) -> None:

@@ -25,6 +25,7 @@ from rkd_online.cluster.workforce import hire
 from rkd_online.errors import (
     ClusterError,
     ObjectStoreError,
+    ObjectStoreSetupError,
     RkdError,
     TooLargeError,
     WeightSyncError,
@@ -104,6 +105,8 @@ def final(error: Exception, attempt: int) -> bool:
     for the job; later a node may be away."""
     if isinstance(error, TooLargeError):
         return attempt == 1
+    if isinstance(error, ObjectStoreSetupError):
+        return True
     return isinstance(error, RkdError) and not isinstance(error, MAY_PASS)
 
 

@@ -11,7 +11,7 @@ from rkd_online.errors import WeightSyncError
 from rkd_online.learning.learner import PolicyLearner
 from rkd_online.learning.outlets import Outlet
 from rkd_online.metrics.busy import BusyClock, WorkLog
-from rkd_online.objects.checkpoints import CheckpointCopies
+from rkd_online.objects.checkpoints import LearnerCopies
 from rkd_online.spec.job import JobSpec
 from rkd_online.types import (
     Progress,
@@ -36,7 +36,7 @@ class LearnerRole:
         self,
         build: Callable[[], PolicyLearner],
         probe_ids: TokenIds,
-        copies: CheckpointCopies | None = None,
+        copies: LearnerCopies | None = None,
     ) -> None:
         # Thread counts and random states of torch belong to a thread: all work stays in this one.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="rkd-learner")
@@ -81,10 +81,12 @@ class LearnerRole:
         return self._clock.take()
 
     async def close(self) -> None:
-        """Withdraw the published versions."""
+        """Withdraw the published versions, and leave nothing on this node."""
         if self._outlet is not None:
             await self._run("close", self._outlet.close)
         await self._run("close", self._learner.close)
+        if self._copies is not None:
+            await self._run("close", self._copies.close)
         self._thread.shutdown()
 
     def _save(self, folder: Path, progress: Progress) -> None:

@@ -29,11 +29,12 @@ class Sink(Protocol):
 
 
 class Sinks:
-    """Several sinks behind the face of one. What one of them raises is logged, and the job and the
-    other sinks go on."""
+    """Several sinks behind the face of one. What one of them raises is logged, each kind of error
+    once, and the job and the other sinks go on."""
 
     def __init__(self, sinks: Sequence[Sink]) -> None:
         self._sinks = sinks
+        self._said: set[tuple[int, type[Exception]]] = set()
 
     def report(self, report: StepReport) -> None:
         """Hand on one step's report."""
@@ -48,11 +49,20 @@ class Sinks:
         self._tell(lambda sink: sink.close())
 
     def _tell(self, words: Callable[[Sink], None]) -> None:
-        for sink in self._sinks:
+        for place, sink in enumerate(self._sinks):
             try:
                 words(sink)
-            except Exception:
-                log.exception("%s does not take a report; the job goes on", type(sink).__name__)
+            except Exception as error:
+                self._say(place, error)
+
+    def _say(self, place: int, error: Exception) -> None:
+        if (place, type(error)) not in self._said:
+            self._said.add((place, type(error)))
+            log.exception(
+                "%s does not take a report; the job goes on, and another %s of it is not logged",
+                type(self._sinks[place]).__name__,
+                type(error).__name__,
+            )
 
 
 class JsonlSink:

@@ -4,7 +4,7 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
-from rkd_online.errors import ObjectStoreError
+from rkd_online.errors import ObjectStoreSetupError
 
 SCHEMES: Final = ("s3", "file")
 VARIABLE: Final = "RKD_OBJECT_STORE"
@@ -12,13 +12,13 @@ _BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
 
 
 def checked_address(address: str) -> str:
-    """The address without a slash at its end. Raises ObjectStoreError for what is none.
+    """The address without a slash at its end. Raises ObjectStoreSetupError for what is none.
 
     fsspec would take chains of file systems (``::``), some of which run code, and many schemes.
     """
     problem = address_problem(address)
     if problem is not None:
-        raise ObjectStoreError(f"{VARIABLE} {_shown(address)!r} {problem}")
+        raise ObjectStoreSetupError(f"{VARIABLE} {_shown(address)!r} {problem}")
     return address.rstrip("/")
 
 

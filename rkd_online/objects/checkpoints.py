@@ -13,6 +13,7 @@ from typing import Any, Final
 from rkd_online.errors import CheckpointError, ObjectStoreError
 from rkd_online.files import MANIFEST, file_digest
 from rkd_online.locks import exclusive
+from rkd_online.objects.held_folder import HeldFolder
 from rkd_online.objects.job import JobObjects
 
 LOCK_SECONDS: Final = 3600.0
@@ -21,8 +22,8 @@ TRIES: Final = 3
 
 
 class CheckpointCopies:
-    """A learner's way to the checkpoints of its job. Folders are named as on the driver's node; on
-    this one they lie in the job's own folder."""
+    """The way to the checkpoints of a job. Folders are named as on the driver's node; on this one
+    they lie in the job's own folder."""
 
     def __init__(self, objects: JobObjects) -> None:
         self._objects = objects
@@ -35,14 +36,21 @@ class CheckpointCopies:
     def push(self, folder: Path) -> None:
         """Store a checkpoint that is whole on this node. Of its files here the manifest stays.
 
-        Raises ObjectStoreError; the checkpoint then does not count, and lies here as it is.
+        Raises ObjectStoreError; the checkpoint then does not count, and lies here as it is while
+        the learner does.
         """
+        manifest = _path(folder) / MANIFEST
         place = self.here(folder)
         files = _files(json.loads((place / MANIFEST).read_bytes()), folder)
         for name in files:
             self._objects.push(_path(folder) / name)
-        self._check_stored(folder, files)
-        self._objects.push(_path(folder) / MANIFEST)
+        if problem := self._not_stored(folder, files):
+            raise ObjectStoreError(problem)
+        self._objects.push(manifest)
+        if problem := self._not_stored(folder, files):
+            # A later attempt took it for half a checkpoint of one that is over.
+            self._objects.remove([str(manifest)])
+            raise ObjectStoreError(problem)
         strip(place)
 
     def pull(self, folder: Path) -> Path:
@@ -103,17 +111,31 @@ class CheckpointCopies:
             "what was written; resume from an earlier checkpoint"
         )
 
-    def _check_stored(self, folder: Path, files: dict[str, Any]) -> None:
+    def _not_stored(self, folder: Path, files: dict[str, Any]) -> str | None:
+        """What the store does not have as it is here; None where it has all."""
         base = _path(folder)
         stored = self._objects.find(str(base))
         for name, recorded in files.items():
             found = stored.get(str(base / name))
             if found is None or found.bytes != recorded["bytes"]:
                 size = "nothing" if found is None else f"{found.bytes} bytes"
-                raise ObjectStoreError(
+                return (
                     f"{self._objects}/{base / name} has {recorded['bytes']} bytes here, the store "
                     f"shows {size} after it was written: the checkpoint does not count"
                 )
+        return None
+
+
+class LearnerCopies(CheckpointCopies):
+    """Those of a learner, whose folder on this node goes with it."""
+
+    def __init__(self, objects: JobObjects) -> None:
+        super().__init__(objects)
+        self._held = HeldFolder(objects.folder)
+
+    def close(self) -> None:
+        """The learner ends. Other ranks of this node may still be there: the last one clears up."""
+        self._held.leave()
 
 
 def strip(place: Path) -> None:

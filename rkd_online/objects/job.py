@@ -1,7 +1,6 @@
 """The objects of one job, and the folder of this node in which they are files."""
 
 import os
-import shutil
 import threading
 from collections.abc import Iterable
 from pathlib import Path, PurePath
@@ -20,6 +19,12 @@ SCRATCH: Final = "scratch"
 def scratch_folder(job: str) -> Path:
     """Where a node that works on a job keeps its files, relative to its data folder."""
     return Path(SCRATCH) / "runs" / job
+
+
+def learner_folder(job: str, attempt: int) -> Path:
+    """The same of the learners of an attempt: nobody else writes there, no driver and no other
+    attempt, so that it can go with them."""
+    return Path(SCRATCH) / "learners" / f"{job}.{attempt}"
 
 
 class JobObjects:
@@ -86,7 +91,3 @@ class JobObjects:
     def remove(self, paths: Iterable[str]) -> None:
         """Remove objects, in this order."""
         self.store.remove(self.name(path) for path in paths)
-
-    def forget(self) -> None:
-        """Remove this node's folder; the store stays as it is."""
-        shutil.rmtree(self.folder, ignore_errors=True)

@@ -14,6 +14,8 @@ from rkd_online.types import StepReport
 
 PERIOD_SECONDS: Final = 15.0
 RETRY_SECONDS: Final = 10.0
+LEAVE_SECONDS: Final = 15.0
+"""Time for what is being sent when a run leaves. A run that is stopped has 20 seconds in all."""
 AT_THE_END: Final = ("unsent.jsonl", "refused.jsonl")
 """Lines of these can go again: they are stored when no more come."""
 SENT_AWAY: Final = "rollouts"
@@ -44,6 +46,7 @@ class Outbox:
         self._done = 0
         self._problem: str | None = None
         self._closing = False
+        self._ended = False
         self._thread = threading.Thread(target=self._main, name="rkd-outbox", daemon=True)
         self._thread.start()
 
@@ -55,27 +58,31 @@ class Outbox:
         """Events have their own way."""
 
     def close(self) -> None:
-        """Look no more; what is being sent is still sent."""
+        """Look no more; what is being sent is still sent. Nobody waits in ``flush`` any longer."""
         with self._wake:
             self._closing = True
             self._wake.notify_all()
 
     def flush(self, seconds: float) -> None:
         """Wait until all that lies there now is stored. Raises ObjectStoreError where that takes
-        longer than ``seconds``."""
+        longer than ``seconds``, and at once where no more is sent."""
         deadline = time.monotonic() + seconds
         mine = self._ask()
         with self._wake:
             while self._done < mine:
+                if self._closing or self._ended:
+                    raise self._missing("when the run ends", "they are no longer sent")
                 left = deadline - time.monotonic()
-                if left <= 0 or not self._wake.wait(left):
-                    raise ObjectStoreError(
-                        f"the records of the run are not in {self._objects} after {seconds:.0f} s: "
-                        f"{self._problem or 'they are still being sent'}"
-                    )
+                if left <= 0:
+                    raise self._missing(f"after {seconds:.0f} s", "they are still being sent")
+                self._wake.wait(left)
 
     def leave(self) -> None:
-        """Store what can only be stored at the end; the thread has ended by then."""
+        """Wait for what is being sent, then store what can only be stored at the end; behind
+        ``close``. Raises ObjectStoreError where the store takes none of it in time."""
+        self._thread.join(LEAVE_SECONDS)
+        if self._thread.is_alive():
+            raise self._missing(f"{LEAVE_SECONDS:.0f} s after its end", "they are still being sent")
         for name in AT_THE_END:
             if self._objects.here(self._attempt / name).is_file():
                 self._objects.push(self._attempt / name)
@@ -86,7 +93,20 @@ class Outbox:
             self._wake.notify_all()
             return self._asked
 
+    def _missing(self, when: str, why: str) -> ObjectStoreError:
+        return ObjectStoreError(
+            f"the records of the run are not in {self._objects} {when}: {self._problem or why}"
+        )
+
     def _main(self) -> None:
+        try:
+            self._work()
+        finally:
+            with self._wake:
+                self._ended = True
+                self._wake.notify_all()
+
+    def _work(self) -> None:
         while True:
             with self._wake:
                 if not self._closing and self._asked == self._done:

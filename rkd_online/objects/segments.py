@@ -5,9 +5,10 @@ n * n / 2 times; in segments only the last one is written again.
 """
 
 import os
+import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from rkd_online.objects.store import ObjectStore, Stored
 
@@ -29,14 +30,30 @@ def put_grown(store: ObjectStore, file: Path, name: str, before: int) -> int:
 
 
 def get_grown(store: ObjectStore, name: str, file: Path, found: Mapping[str, Stored]) -> None:
-    """Have ``file`` hold all segments in ``found``, of which it may have the first ones already."""
+    """Have ``file`` hold all segments in ``found``, of which it may have the first ones already.
+
+    It is written beside its place: whoever reads meanwhile has the file of before, whole.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("ab") as opened:
-        have = opened.tell()
-        if have > sum(one.bytes for one in found.values()):
-            opened.truncate(have := 0)  # of another file of this name
-        first = have // SEGMENT_BYTES
-        opened.truncate(first * SEGMENT_BYTES)
-        for number in range(first, len(found)):
-            # Read as it is now: a step may have been added since it was listed.
-            opened.write(store.read(_NAME.format(name=name, number=number)))
+    partial = file.with_name(f".{file.name}.{threading.get_ident()}.partial")
+    try:
+        with partial.open("wb") as opened:
+            first = _copy_whole_segments(file, opened, sum(one.bytes for one in found.values()))
+            for number in range(first, len(found)):
+                # Read as it is now: a step may have been added since it was listed.
+                opened.write(store.read(_NAME.format(name=name, number=number)))
+        os.replace(partial, file)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _copy_whole_segments(file: Path, into: BinaryIO, stored: int) -> int:
+    """How many segments the file has whole; none where there is more of it than is stored, since it
+    is another of this name."""
+    have = file.stat().st_size if file.is_file() else 0
+    whole = have // SEGMENT_BYTES if have <= stored else 0
+    if whole:
+        with file.open("rb") as opened:
+            for _ in range(whole):
+                into.write(opened.read(SEGMENT_BYTES))
+    return whole

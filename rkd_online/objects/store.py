@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from rkd_online.errors import ObjectStoreError
+from rkd_online.errors import ObjectStoreError, ObjectStoreSetupError
 from rkd_online.objects.address import checked_address
 from rkd_online.objects.patience import Patience
 
@@ -171,7 +171,7 @@ def _file_system(scheme: str) -> Any:
         files.retries = 2
         return files
     except ImportError as error:
-        raise ObjectStoreError(
+        raise ObjectStoreSetupError(
             f"an object store needs a package that is not installed ({error}): install the extra "
             "`s3` of rkd-online"
         ) from error

@@ -2,15 +2,17 @@
 
 import logging
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
-from rkd_online.errors import ObjectStoreError
+from rkd_online.errors import ObjectStoreError, ObjectStoreSetupError
 from rkd_online.metrics.sinks import Sink
 from rkd_online.objects.address import VARIABLE
-from rkd_online.objects.checkpoints import CheckpointCopies
-from rkd_online.objects.job import JobObjects, scratch_folder
+from rkd_online.objects.checkpoints import LearnerCopies
+from rkd_online.objects.held_folder import sweep
+from rkd_online.objects.job import JobObjects, learner_folder, scratch_folder
 from rkd_online.objects.outbox import Outbox
 from rkd_online.objects.patience import BRIEF, RUN, Patience
 from rkd_online.objects.store import ObjectStore
@@ -69,11 +71,11 @@ class InStore:
     def __init__(self, folder: RunFolder, attempt: int, address: str) -> None:
         self._folder = folder
         self._attempt = attempt
-        self._patient = _objects(address, folder.path, RUN)
-        self._brief = _objects(address, folder.path, BRIEF)
+        self._address = address
         self._is_scratch = folder.path == data_dir() / scratch_folder(folder.path.name)
         if self._is_scratch:
-            self._brief.forget()
+            # Before anybody writes there; the store is for `open`, whose errors are reported.
+            shutil.rmtree(folder.path, ignore_errors=True)
         self._outbox: Outbox | None = None
         self._shelf: Shelf | None = None
         self._all_sent = False
@@ -89,19 +91,20 @@ class InStore:
         checkpoints. Raises ObjectStoreError."""
         if not self._is_scratch:
             # What is in any other folder may be all that there is of the job.
-            raise ObjectStoreError(
+            raise ObjectStoreSetupError(
                 f"{VARIABLE} is set on this node, but the control plane works with the folder "
                 f"{self._folder.path}: set it for both or for none"
             )
+        patient, brief = (_objects(self._address, self._folder.path, one) for one in (RUN, BRIEF))
         try:
-            pull_records(self._patient)
+            pull_records(patient)
         except FileNotFoundError:
-            raise ObjectStoreError(
-                f"{self._patient} has no spec.json: does {VARIABLE} of the control plane and of "
+            raise ObjectStoreSetupError(
+                f"{patient} has no spec.json: does {VARIABLE} of the control plane and of "
                 "this node name the same place?"
             ) from None
-        self._outbox = Outbox(self._brief, self._attempt, tell)
-        self._shelf = StoreShelf(self._patient, self._outbox, tell)
+        self._outbox = Outbox(brief, self._attempt, tell)
+        self._shelf = StoreShelf(patient, self._outbox, tell)
         return [self._outbox]
 
     def finish(self) -> None:
@@ -122,7 +125,7 @@ class InStore:
             log.warning("the last records stay in %s: %s", self._folder.path, error)
         else:
             if self._all_sent:
-                self._brief.forget()
+                shutil.rmtree(self._folder.path, ignore_errors=True)
 
 
 def keeping_of(folder: RunFolder, attempt: int) -> Keeping:
@@ -131,13 +134,15 @@ def keeping_of(folder: RunFolder, attempt: int) -> Keeping:
     return InStore(folder, attempt, address) if address else OnDisk()
 
 
-def checkpoint_copies(job: str) -> CheckpointCopies | None:
+def checkpoint_copies(job: str, attempt: int) -> LearnerCopies | None:
     """A learner's way to checkpoints, by the environment of its node; None where all nodes see one
-    folder."""
+    folder. What learners that were killed left on this node goes now."""
     address = os.environ.get(VARIABLE, "")
     if not address:
         return None
-    return CheckpointCopies(_objects(address, data_dir() / scratch_folder(job), RUN))
+    folder = data_dir() / learner_folder(job, attempt)
+    sweep(folder.parent)
+    return LearnerCopies(JobObjects(ObjectStore(address, RUN), job, folder))
 
 
 def _objects(address: str, folder: Path, patience: Patience) -> JobObjects:

@@ -10,6 +10,7 @@ from rkd_online.errors import ObjectStoreError
 from rkd_online.files import MANIFEST, step_of
 from rkd_online.learning.retention import kept_steps, prune
 from rkd_online.objects.job import JobObjects
+from rkd_online.objects.leftovers import remove_half_stored
 from rkd_online.objects.outbox import Outbox
 
 FLUSH_SECONDS: Final = 300.0
@@ -65,7 +66,8 @@ class StoreShelf:
         await asyncio.to_thread(self._outbox.flush, FLUSH_SECONDS)
 
     async def prune(self, folder: Path, *, keep: int, best: int) -> None:
-        """What cannot be deleted now is deleted behind the next checkpoint."""
+        """And what earlier attempts stored by half. What cannot be deleted now is deleted behind
+        the next checkpoint."""
         prune(folder, keep=keep, best=best)
         base = folder.relative_to(self._objects.folder)
         try:
@@ -75,7 +77,8 @@ class StoreShelf:
 
     def _prune(self, base: str, keep: int, best: int) -> None:
         found: dict[int, list[str]] = defaultdict(list)
-        for path in self._objects.find(base):
+        stored = self._objects.find(base)
+        for path in stored:
             step = step_of(path.removeprefix(f"{base}/").split("/")[0])
             if step is not None:
                 found[step].append(path)
@@ -84,6 +87,9 @@ class StoreShelf:
         for step in found.keys() - kept:
             # Without its manifest it counts no more, whatever comes of the rest.
             self._objects.remove(sorted(found[step], key=lambda path: not _is_manifest(path)))
+        if stored:
+            now = max(one.modified for one in stored.values())
+            remove_half_stored(self._objects, int(base.split("/")[1]), now)
 
 
 def _is_manifest(path: str) -> bool:

@@ -11,7 +11,7 @@ from rkd_online.types import LearnerRank
 if TYPE_CHECKING:
     from rkd_online.generation.generator import PolicyGenerator
     from rkd_online.learning.role import LearnerRole
-    from rkd_online.objects.checkpoints import CheckpointCopies
+    from rkd_online.objects.checkpoints import LearnerCopies
     from rkd_online.scoring.scorer import GroupScorer
     from rkd_online.scoring.teacher import CandidateRequest, Teacher
     from rkd_online.tasks.rewards import Rewards
@@ -102,7 +102,7 @@ def _teacher(setup: JobSetup, course: Course) -> "Teacher | None":
 
 
 def build_learner(
-    setup: JobSetup, place: LearnerRank, copies: "CheckpointCopies | None" = None
+    setup: JobSetup, place: LearnerRank, copies: "LearnerCopies | None" = None
 ) -> "LearnerRole":
     """The learner, or one rank of it; it publishes nothing before it is connected. ``copies`` are
     its way to checkpoints where nodes share no folder."""

@@ -1,7 +1,6 @@
 """The control plane as an ASGI app."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -13,7 +12,7 @@ from fastapi_offline import FastAPIOffline
 
 from rkd_online import __version__
 from rkd_online.service.access.first_key import ensure_first_key
-from rkd_online.service.access.keys import Digests, read_pepper
+from rkd_online.service.access.keys import Digests, read_key, read_pepper
 from rkd_online.service.access.known_keys import KnownKeys
 from rkd_online.service.bell import Bell
 from rkd_online.service.clock import Now, utc_now
@@ -76,8 +75,6 @@ ROUTERS: Final = (
     health.router,
     scrape.router,
 )
-
-log = logging.getLogger(__name__)
 
 
 def create_app(
@@ -169,9 +166,8 @@ async def prepare(services: Services) -> None:
     await ready_schema(services.settings.database)
     if services.settings.auth == "keys":
         folder = services.settings.data_dir
-        made = await ensure_first_key(services.database, services.digests, folder, services.now)
-        if made is not None:
-            log.info("made a first key for all projects: it lies in %s", made)
+        given = read_key(services.settings.first_key.get_secret_value())
+        await ensure_first_key(services.database, services.digests, folder, given, services.now)
 
 
 async def ready_schema(url: str) -> None:

@@ -22,6 +22,8 @@ from rkd_online.service.settings import Settings
 HOST = "127.0.0.1"
 STOP_SECONDS = 45.0
 """Ray gives its own parts up to 30 s to drain."""
+NOT_OF_RUNS = {"RAY_ADDRESS", "RKD_DATABASE_URL", "RKD_FIRST_KEY", "RKD_KEY_PEPPER"}
+"""Variables that Ray would hand on to every run: who could read them there is administrator."""
 LINGER_SECONDS = 10.0
 """Agents notice the end of their head within seconds."""
 
@@ -115,7 +117,7 @@ def _command(settings: Settings, folder: Path) -> list[str]:
 
 
 def _environment(token: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+    kept = {name: value for name, value in os.environ.items() if name not in NOT_OF_RUNS}
     return {**kept, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}
 
 

@@ -6,6 +6,7 @@ from rkd_online.service.safety.check import check_names, first_look, refuse
 from rkd_online.service.safety.limits import Limits
 from rkd_online.service.store import jobs
 from rkd_online.service.store.engine import Database
+from rkd_online.spec.check import check_spec
 from rkd_online.spec.job import JobSpec
 
 
@@ -25,3 +26,19 @@ class NameChecker:
             if named - own:
                 await asyncio.to_thread(check_names, spec, self._limits, own.__contains__)
         refuse(problems)
+
+    async def admit(self, spec: JobSpec, project: str) -> None:
+        """Raise SpecError where a job cannot be queued: for what it may not name, and only then for
+        what lies there."""
+        if await asyncio.to_thread(self._looked, spec):
+            return
+        await self.check(spec, project)
+        await asyncio.to_thread(check_spec, spec)
+
+    def _looked(self, spec: JobSpec) -> bool:
+        """All of it at one go, where no project has to be looked up for it."""
+        named, problems = first_look(spec, self._limits)
+        if not named:
+            refuse(problems)
+            check_spec(spec)
+        return not named

@@ -9,8 +9,8 @@ from rkd_online.service.reconcile.ledgers import open_ledger
 from rkd_online.service.schemas.job import Verdict
 from rkd_online.service.services import Services
 from rkd_online.service.store import projects
-from rkd_online.service.store.access_tables import ProjectRow
 from rkd_online.service.store.jobs import NewJob
+from rkd_online.service.store.projects import Quota
 from rkd_online.service.web.problems import ApiError
 from rkd_online.spec.job import JobSpec
 from rkd_online.spec.needs import Needs, shortfall
@@ -20,32 +20,32 @@ from rkd_online.spec.placed import PlacedNeeds, label_shortfall, scattered
 async def check_queue(session: AsyncSession, new: NewJob) -> None:
     """Raise ApiError where the project is not there, its queue is full, or the job could never
     start within its quota. Holds the project's row where the queue's length counts."""
-    project = await projects.find(session, new.project)
-    if project is None:
+    quota = await projects.quota(session, new.project)
+    if quota is None:
         raise no_such_project(new.project)
-    if problem := beyond_quota(project, new.gpus):
+    if problem := beyond_quota(quota, new.gpus):
         raise ApiError(422, "beyond_quota", problem)
-    if project.max_queued_jobs is None:
+    if quota.max_queued_jobs is None:
         return
-    await projects.lock(session, project.id)
-    if (queued := await projects.queued(session, project.id)) >= project.max_queued_jobs:
+    await projects.lock(session, new.project)
+    if (queued := await projects.queued(session, new.project)) >= quota.max_queued_jobs:
         raise ApiError(
             429,
             "queue_full",
-            f"{queued} jobs of the project {project.id} wait, and its quota is "
-            f"{project.max_queued_jobs}: wait until one starts, or cancel one",
+            f"{queued} jobs of the project {new.project} wait, and its quota is "
+            f"{quota.max_queued_jobs}: wait until one starts, or cancel one",
             headers={"Retry-After": "60"},
         )
 
 
-def beyond_quota(project: ProjectRow, gpus: float) -> str | None:
+def beyond_quota(quota: Quota, gpus: float) -> str | None:
     """Why a job could never start in its project."""
-    if project.max_active_jobs == 0:
-        return f"the quota of the project {project.id} is 0 active jobs"
-    if project.max_gpus is not None and gpus > project.max_gpus:
+    if quota.max_active_jobs == 0:
+        return f"the quota of the project {quota.project} is 0 active jobs"
+    if quota.max_gpus is not None and gpus > quota.max_gpus:
         return (
-            f"the job needs {gpus:g} GPUs, and the quota of the project {project.id} is "
-            f"{project.max_gpus:g}"
+            f"the job needs {gpus:g} GPUs, and the quota of the project {quota.project} is "
+            f"{quota.max_gpus:g}"
         )
     return None
 
@@ -70,10 +70,10 @@ async def verdict(services: Services, project_id: str, spec: JobSpec, needs: Nee
     if problem := await never_fits(services, spec, needs):
         return Verdict(fits=False, detail=problem)
     async with services.database.read() as session:
-        project = await projects.find(session, project_id)
-        if project is None:
+        quota = await projects.quota(session, project_id)
+        if quota is None:
             raise no_such_project(project_id)
-        if problem := beyond_quota(project, needs.total("GPU")):
+        if problem := beyond_quota(quota, needs.total("GPU")):
             return Verdict(fits=False, detail=problem)
     try:
         room = await services.room.latest()

@@ -21,6 +21,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from rkd_online.objects.address import address_problem
+from rkd_online.service.access.keys import key_id
 from rkd_online.service.safety.hub import pattern_problem
 from rkd_online.service.safety.trackers import server_problem
 
@@ -34,6 +35,7 @@ class Settings(BaseSettings):
         env_prefix="RKD_",
         extra="forbid",
         frozen=True,
+        hide_input_in_errors=True,
         populate_by_name=True,
         use_attribute_docstrings=True,
     )
@@ -55,6 +57,9 @@ class Settings(BaseSettings):
     """Whether callers need an API key; ``off`` only where no other machine can reach this API."""
     key_pepper: SecretStr = SecretStr("")
     """What digests of keys are made with; empty is a file of the data folder, made at first."""
+    first_key: SecretStr = SecretStr("")
+    """Key of the first administrator, made where the database has none: ``rkd_<id>_<secret>``, as
+    ``rkd keys make-first`` prints one. Empty: a new one, which is left in the data folder."""
     requests_per_minute: NonNegativeInt = 1200
     """Requests of one API key in a minute, at each replica; 0 for no limit."""
     log_format: Literal["auto", "json", "text"] = "auto"
@@ -160,6 +165,16 @@ class Settings(BaseSettings):
         if problem is not None:
             raise ValueError(problem)
         return address.rstrip("/")
+
+    @field_validator("first_key")
+    @classmethod
+    def _key(cls, given: SecretStr) -> SecretStr:
+        key = SecretStr(given.get_secret_value().strip())
+        if key and key_id(key.get_secret_value()) is None:
+            raise ValueError(
+                "this is no key: its form is rkd_<id>_<secret>, and `rkd keys make-first` makes one"
+            )
+        return key
 
     @field_validator("allowed_paths", mode="before")
     @classmethod

@@ -3,6 +3,8 @@
 import json
 import math
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -63,6 +65,11 @@ def read_model(folder: Path) -> ModelFiles:
     """Read a folder in Hugging Face format. Raises ModelError with what is missing or broken."""
     if not folder.is_dir():
         raise ModelError(f"there is no folder {folder}: give a folder in Hugging Face format")
+    with nothing_vanishes(folder):
+        return _read(folder)
+
+
+def _read(folder: Path) -> ModelFiles:
     file, what = folder / "config.json", "the configuration of a language model"
     content = read_json(file)
     config = parse(ModelConfig, content, file, what)
@@ -77,6 +84,18 @@ def read_model(folder: Path) -> ModelFiles:
         decoder=parse(DecoderConfig, config.text_config or content, file, what),
         parameters=sum(_parameters(file) for file in weight_files(folder)),
     )
+
+
+@contextmanager
+def nothing_vanishes(folder: Path) -> Iterator[None]:
+    """A file of ``folder`` that is gone since it was listed is a ModelError with its name."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise ModelError(
+            f"{folder} changes while it is read, and {Path(error.filename).name} is gone: ask "
+            "again when its files stay"
+        ) from error
 
 
 def read_json(file: Path) -> dict[str, Any]:

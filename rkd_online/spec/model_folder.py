@@ -10,7 +10,7 @@ from os import scandir
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from rkd_online.spec.model_files import ModelFiles, read_model
+from rkd_online.spec.model_files import ModelFiles, nothing_vanishes, read_model
 from rkd_online.spec.tokenizer_files import TokenizerFiles, read_tokenizer
 
 KEPT: Final = 8
@@ -29,7 +29,8 @@ class ModelFolder:
 
 def read_model_folder(folder: Path) -> ModelFolder:
     """What the folder's files say now. Raises ModelError with what is missing or broken."""
-    return _read(folder, _state(folder))
+    with nothing_vanishes(folder):
+        return _read(folder, _state(folder))
 
 
 @lru_cache(maxsize=KEPT)

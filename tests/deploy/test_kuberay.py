@@ -1,19 +1,17 @@
 """What is sent to KubeRay has its fields: by its own CRDs where a folder has them, and always by
 the list of those that the chart sets."""
 
-import os
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
-from scripts.kuberay_fields import FILES, HEAD, LIST, fields, lines, schemas, text
-from tests.deploy.charts import ROOT, Object, embedded, of_kind, ray_clusters
+from scripts.kuberay_fields import FILES, HEAD, LIST, fields, lines, text
+from tests.deploy.charts import Object, embedded, of_kind, ray_clusters
+from tests.kuberay_crds import kuberay_schemas, strict
 
-SHARED = ROOT.parent / "shared" / "kuberay-crds"
 TYPES = {"string": str, "boolean": bool, "integer": int, "object": dict, "array": list}
 
 
@@ -122,26 +120,7 @@ def test_a_rayjobs_pods_are_those_of_the_standing_cluster(
 
 @pytest.fixture(scope="session")
 def crds() -> dict[str, Any]:
-    """KubeRay's schemas by kind; they are no part of this project."""
-    folder = Path(os.environ.get("KUBERAY_CRDS", SHARED))
-    if not folder.is_dir():
-        pytest.skip(f"no folder {folder} with KubeRay's CRDs; KUBERAY_CRDS names another")
-    return schemas(folder)
-
-
-def strict(schema: Any) -> Any:
-    """A CRD's schema that refuses unknown fields, as the API server's strict validation does."""
-    if isinstance(schema, list):
-        return [strict(part) for part in schema]
-    if not isinstance(schema, dict):
-        return schema
-    if schema.get("x-kubernetes-int-or-string"):
-        return {"type": ["integer", "string"]}
-    made = {key: strict(value) for key, value in schema.items()}
-    open_ended = schema.get("x-kubernetes-preserve-unknown-fields", False)
-    if isinstance(schema.get("properties"), dict) and schema.get("type") == "object":
-        made.setdefault("additionalProperties", open_ended)
-    return made
+    return kuberay_schemas()
 
 
 def test_kuberays_own_schemas_take_them_without_an_unknown_field(
@@ -149,9 +128,8 @@ def test_kuberays_own_schemas_take_them_without_an_unknown_field(
 ) -> None:
     checks = {kind: jsonschema.Draft7Validator(strict(crds[kind])) for kind in FILES}
     for one in [one for objects in rendered.values() for one in ours(objects)]:
-        found = {**one, "metadata": {}}  # the API server's own, of which a CRD has no fields
-        checks[one["kind"]].validate(found)
-        misspelt = {**found, "spec": {**one["spec"], "rayVersionn": "2.60.0"}}
+        checks[one["kind"]].validate(one)
+        misspelt = {**one, "spec": {**one["spec"], "rayVersionn": "2.60.0"}}
         with pytest.raises(jsonschema.ValidationError, match="rayVersionn"):
             checks[one["kind"]].validate(misspelt)
 

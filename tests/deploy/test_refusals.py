@@ -88,6 +88,12 @@ WRONG: Mapping[str, tuple[Mapping[str, Any], str]] = {
         merged(PROD, {"keyPepper": {"secretName": ""}}),
         "keyPepper.secretName is empty with storage.type s3",
     ),
+    "a first key that ends with its pod": (
+        merged(PROD, {"firstKey": {"secretName": ""}}),
+        "firstKey.secretName is empty with storage.type s3: the file with the first "
+        "administrator's key would end with its pod, and nothing could read that key again. Name "
+        "a Secret with what `rkd keys make-first` prints",
+    ),
     "no keys": (
         {"config": {"RKD_AUTH": "off"}},
         "config.RKD_AUTH is off, and others reach the API through the Service: remove it",

@@ -67,6 +67,7 @@ WITH: dict[str, dict[str, Any]] = {
     "storage.type": {
         "storage": {"s3": {"bucket": "other", "secretName": "s3"}},
         "keyPepper": {"secretName": "pepper"},
+        "firstKey": {"secretName": "first"},
         "database": {"type": "postgresql", "secretName": "other"},
     },
     "device": {"ray": {"workerGroups": GROUPS}},

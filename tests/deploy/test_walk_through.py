@@ -1,5 +1,6 @@
 """The commands of deploy/README.md: their flags, files and values, and what they render."""
 
+import base64
 import itertools
 import re
 import shlex
@@ -14,8 +15,11 @@ import kubernetes_validate
 import pytest
 import typer
 import yaml
+from pydantic import SecretStr
 
 from rkd_online.cli.app import app
+from rkd_online.service.access.keys import new_key
+from rkd_online.service.settings import Settings
 from tests.deploy.charts import CHART, ROOT, Helm, Object, of_kind, values_of
 from tests.deploy.test_pods import CONTAINER, POD
 
@@ -54,7 +58,7 @@ def test_it_walks_from_an_empty_cluster_to_the_end() -> None:
     said = [" ".join(words) for words in commands()]
     places = [next(i for i, line in enumerate(said) if step in line) for step in STEPS]
     assert places == sorted(places)
-    assert {words[0] for words in commands()} == {"export", "helm", "kubectl", "rkd", "xargs"}
+    assert {words[0] for words in commands()} == {"export", "helm", "kubectl", "rkd"}
     assert "was never installed on a real cluster" in " ".join(PAGE.read_text().split())
 
 
@@ -81,9 +85,7 @@ def test_helm_has_the_command_with_its_flags(helm: Helm, words: list[str]) -> No
         assert (ROOT / value).is_file()
 
 
-@pytest.mark.parametrize(
-    "words", [*of("kubectl"), *(words[3:] for words in of("xargs"))], ids=" ".join
-)
+@pytest.mark.parametrize("words", of("kubectl"), ids=" ".join)
 def test_kubectl_has_the_command_with_its_flags(
     programs: Mapping[str, Path], words: list[str]
 ) -> None:
@@ -104,12 +106,16 @@ def test_what_is_created_is_valid(
     programs: Mapping[str, Path], words: list[str], tmp_path: Path
 ) -> None:
     certificate(tmp_path)
+    (tmp_path / "first-key").write_text(f"{new_key()}\n")
     done = kubectl(programs, *words[1:], "--dry-run=client", "--output=yaml", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     made = yaml.safe_load(done.stdout)
     made["metadata"].pop("creationTimestamp", None)
     kubernetes_validate.validate(made, "1.37", strict=True)
     assert made["kind"] == "Namespace" or made["metadata"]["namespace"] == "rkd"
+    if made["metadata"]["name"] == "rkd-first-key":
+        given = base64.b64decode(made["data"]["key"]).decode()
+        assert Settings(first_key=SecretStr(given)).first_key.get_secret_value() == given.strip()
 
 
 @pytest.mark.parametrize(

@@ -186,3 +186,14 @@ def test_the_pins_of_an_image_are_those_of_its_locks() -> None:
     assert "fastapi==0.136.3" in found
     assert "asyncpg==0.32.0" in found
     assert all(pin.count("==") == 1 for pin in found)
+
+
+@pytest.mark.parametrize("worker", ["cpu", "cuda"])
+def test_a_worker_has_the_trackers_with_their_pins_and_one_of_each_package(worker: str) -> None:
+    found = image_environment.pins(worker, "trackers")
+    below, above = image_environment.pins(worker), image_environment.pins("trackers")
+    assert set(above) <= set(found)
+    assert set(below) - set(found) == {"cachetools==8.0.1"}
+    names = [pin.partition("==")[0] for pin in found]
+    assert len(names) == len(set(names))
+    assert {"mlflow-skinny==3.17.2", "tensorboard==2.21.0", "cachetools==7.3.3"} <= set(found)

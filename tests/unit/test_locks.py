@@ -1,6 +1,7 @@
 """The locks agree with one another and with what the project asks for."""
 
 import tomllib
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 # Of the control plane's image. One that comes to pyproject.toml has to come to locks/control.txt.
-CONTROL = [extra for extra in ("postgres", "kubernetes", "s3") if extra in EXTRAS]
+CONTROL = [extra for extra in ("postgres", "kubernetes", "s3", "rollouts") if extra in EXTRAS]
 
 
 def pins(*names: str) -> dict[str, str]:
@@ -81,3 +82,29 @@ def test_the_lock_of_the_trackers_goes_behind_those_of_runs() -> None:
 def test_the_cpu_lock_leaves_out_what_breaks_on_the_cpu_build_of_torch() -> None:
     assert pins("cpu")["torch"] == "2.13.0+cpu"
     assert not {"torchvision", "torchaudio", "torchcodec"} & pins("cpu", "dev").keys()
+
+
+def test_the_extra_of_tests_brings_nothing_that_their_lock_does_not_have() -> None:
+    """By what the installed packages ask for. Of PostgreSQL's wheel the programs alone are used."""
+    whole = {canonicalize_name(need.name) for need in needs(EXTRAS["dev"])}
+    assert whole - pins("cpu", "dev").keys() == {"fasteners"}
+    assert {"pytest", "cfn-lint", "networkx"} <= whole
+
+
+def needs(lines: list[str]) -> list[Requirement]:
+    """Requirements, and what those need that are installed."""
+    todo, found = [Requirement(line) for line in lines], dict[str, Requirement]()
+    while todo:
+        need = todo.pop()
+        if str(need) in found:
+            continue
+        found[str(need)] = need
+        if canonicalize_name(need.name) in pins("cpu", "dev"):
+            more = map(Requirement, distribution(need.name).requires or [])
+            todo += [one for one in more if applies(one, need.extras)]
+    return list(found.values())
+
+
+def applies(requirement: Requirement, extras: set[str]) -> bool:
+    marker = requirement.marker
+    return marker is None or any(marker.evaluate({"extra": one}) for one in ("", *extras))

@@ -36,10 +36,16 @@ def new_key() -> NewKey:
     return NewKey(_random(ID_LENGTH), _random(SECRET_LENGTH))
 
 
+def read_key(presented: str) -> NewKey | None:
+    """The parts of a key; None for what is no key of ours."""
+    found = FORM.fullmatch(presented)
+    return NewKey(*found.groups()) if found else None
+
+
 def key_id(presented: str) -> str | None:
     """The id in a key; None for what is no key of ours."""
-    found = FORM.fullmatch(presented)
-    return found.group(1) if found else None
+    key = read_key(presented)
+    return key.id if key else None
 
 
 class Digests:

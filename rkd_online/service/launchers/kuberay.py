@@ -1,5 +1,6 @@
 """Attempts as RayJobs: KubeRay makes each a Ray of its own, Kueue says when."""
 
+import logging
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -33,11 +34,15 @@ RAY_STOP_SECONDS: Final = STOP_WAIT_SECONDS + 10
 """Time that Ray has to stop a run in order before its cluster is deleted."""
 
 
+log = logging.getLogger(__name__)
+
+
 class KubeRay:
     """A `Launcher` with one RayJob for each attempt.
 
     It remembers nothing that matters: which tokens it has handed over, when it first asked a Ray to
-    stop, and where dashboards were seen.
+    stop, and where dashboards were seen. All of it is of RayJobs that exist, or did when the last
+    one was started.
     """
 
     def __init__(self, settings: Settings, kubernetes: Kubernetes, token_of: TokenOf) -> None:
@@ -55,6 +60,7 @@ class KubeRay:
             manifest = rayjob_of(launch, self._template, self._settings)
         except TooLargeError as error:
             raise LauncherRefused(str(error)) from error
+        await self._forget_what_is_gone()
         rayjob = await self._kubernetes.create_rayjob(manifest)
         await self._hand_over(launch.job_id, launch.attempt, rayjob)
 
@@ -64,6 +70,7 @@ class KubeRay:
         rayjob = await self._kubernetes.rayjob(name)
         if rayjob is None:
             self._forget(name)
+            self._seen.pop(name, None)
             return RunStatus(RunState.UNKNOWN, "Kubernetes has no RayJob of it")
         self._seen[name] = _dashboard(rayjob)
         found = status_of(rayjob)
@@ -141,6 +148,18 @@ class KubeRay:
         secret = secret_of(job_id, attempt, self._token_of(job_id, attempt), rayjob)
         await self._kubernetes.create_secret(secret)
         self._handed_over.add(rayjob["metadata"]["name"])
+
+    async def _forget_what_is_gone(self) -> None:
+        """Nobody asks for a run that has ended when KubeRay deletes its RayJob later. Each is asked
+        for by its name: the control plane has no right to list them."""
+        for name in self._handed_over | self._asked_to_stop.keys() | self._seen.keys():
+            try:
+                if await self._kubernetes.rayjob(name) is None:
+                    self._forget(name)
+                    self._seen.pop(name, None)
+            except LauncherError as error:
+                log.warning("what is known of RayJobs that are gone stays for now: %s", error)
+                return
 
     def _forget(self, name: str) -> None:
         self._handed_over.discard(name)

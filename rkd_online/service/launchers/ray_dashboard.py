@@ -5,14 +5,13 @@ from typing import Any, Final
 
 import httpx
 
+from rkd_online.log_end import LogEnd
 from rkd_online.service.launchers.base import LauncherRefused, LauncherUnavailable
 
 CALL_TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 LOG_TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 AGENT_SECONDS: Final = 20
 """Time that the dashboard gives the agent of a node for its part of a log."""
-MOST_LOG_BYTES: Final = 2 << 20
-"""Of a log's end: a line can be of any length."""
 LOG_FILE: Final = "/api/v0/logs/file"
 
 
@@ -70,7 +69,10 @@ class RayDashboard:
                 if not answer.is_success:
                     await answer.aread()
                     self.check(answer)
-                return await _end_of(answer)
+                end = LogEnd()
+                async for chunk in answer.aiter_bytes():
+                    end.add(chunk)
+                return end.text().removesuffix("\n")
         except httpx.TransportError as error:
             raise self._unreachable(error) from error
 
@@ -83,15 +85,3 @@ class RayDashboard:
             f"Ray is not reachable at {self.address} ({type(error).__name__}: {error}): "
             f"{self._remedy}"
         )
-
-
-async def _end_of(answer: httpx.Response) -> str:
-    """Whole lines, unless one alone is longer than what is kept."""
-    kept, cut = bytearray(), False
-    async for chunk in answer.aiter_bytes():
-        kept += chunk
-        cut = cut or len(kept) > MOST_LOG_BYTES
-        del kept[:-MOST_LOG_BYTES]
-    if cut and b"\n" in kept[:-1]:
-        del kept[: kept.index(b"\n") + 1]
-    return kept.decode(errors="replace").removesuffix("\n")

@@ -2,12 +2,10 @@
 
 from typing import Any
 
+from rkd_online.log_end import readable
 from rkd_online.service.launchers.base import LauncherRefused, LogStream
 from rkd_online.service.launchers.driver import submission_id
 from rkd_online.service.launchers.ray_dashboard import LOG_TIMEOUT, RayDashboard
-
-RAYS_OWN = (":job_id:", ":actor_name:", ":task_name:")
-"""Marks that Ray writes into the logs of workers for itself."""
 
 
 class RayRuns:
@@ -53,10 +51,7 @@ class RayRuns:
         if not actors:
             raise LauncherRefused(f"Ray knows no worker {worker} of attempt {attempt} of {job_id}")
         named = {"actor_id": actors[-1]["actor_id"], "suffix": stream}
-        text = await self._ray.log_end(named, lines)
-        return "".join(
-            line for line in text.splitlines(keepends=True) if not line.startswith(RAYS_OWN)
-        )
+        return readable(await self._ray.log_end(named, lines))
 
     async def _actors(self, wanted: dict[str, str]) -> list[dict[str, Any]]:
         """The actors, dead ones too, that match in all of these fields."""

@@ -1,7 +1,7 @@
 """One step's rollouts out of its Parquet file, a few rows at a time.
 
-The control plane runs without pyarrow, so nothing here imports it before somebody asks for a
-rollout.
+The control plane starts and runs without pyarrow, so nothing here imports it before somebody asks
+for a rollout.
 """
 
 from collections.abc import Iterator
@@ -66,7 +66,8 @@ def require_pyarrow() -> None:
             501,
             "rollouts_need_pyarrow",
             "reading rollouts needs pyarrow, which the base install leaves out: install it beside "
-            "the control plane, by itself or with the extra `run` of rkd-online, and start again",
+            "the control plane, by itself or with the extra `rollouts` of rkd-online, and start "
+            "again",
         ) from error
 
 

@@ -7,6 +7,7 @@ in the database and goes on with it.
 import asyncio
 import logging
 import secrets
+import time
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -34,12 +35,19 @@ LEASE_SECONDS = 120
 """Longer than a pass takes when the cluster does not answer; another replica waits for it only
 where this one dies without a word."""
 GAP_SECONDS = 0.25
-"""Between two passes, however often one is asked for: each submission asks, and a pass looks at
-many jobs."""
+GAP_SHARE = 4.0
+"""Between two passes lies so much time, or so many times what the last one took, however often one
+is asked for: each submission asks, and a pass over a long queue looks at many jobs."""
 STALL = timedelta(seconds=30)
 """A pass that comes this much late means that this process was held up."""
 
 log = logging.getLogger(__name__)
+
+
+def gap(took: float, poll_seconds: float) -> float:
+    """Seconds from one pass to the next that anything may ask for; nothing has to ask after
+    ``poll_seconds``."""
+    return min(max(GAP_SECONDS, GAP_SHARE * took), poll_seconds)
 
 
 class Reconciler:
@@ -91,12 +99,13 @@ class Reconciler:
         again."""
         while not self._ending:
             self._wake.clear()
+            began = time.monotonic()
             try:
                 await self.reconcile()
             except Exception:
                 self._recorder.reconcile_failed("pass")
                 log.exception("a pass over the jobs failed")
-            await asyncio.sleep(min(GAP_SECONDS, self._settings.poll_seconds))
+            await asyncio.sleep(gap(time.monotonic() - began, self._settings.poll_seconds))
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), self._settings.poll_seconds)
         async with self._database.write() as session:

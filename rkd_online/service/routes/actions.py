@@ -98,7 +98,7 @@ async def change_job(
         require(if_match, job.revision, job_id)
         amend(session, job, request, services.now())
         told = request.model_dump(mode="json", exclude_unset=True)
-        change.note(session, "job.change", job_id, project=job.project_id, **told)
+        await change.note(session, "job.change", job_id, project=job.project_id, **told)
         headers = {"ETag": tag(job.revision)}
         answer = change.answer(200, job_record(services, job), headers)
     services.bell.ring(job_id)
@@ -116,7 +116,7 @@ async def _act(
             raise ApiError(409, "budget_spent", f"{problem}: raise it with PATCH first")
         done = await attempts.act(session, job, action, services.now(), REASONS[action])
         if done:
-            change.note(session, f"job.{action}", job_id, project=job.project_id)
+            await change.note(session, f"job.{action}", job_id, project=job.project_id)
         headers = {"ETag": tag(job.revision)}
         answer = change.answer(202 if done else 200, job_record(services, job), headers)
     services.bell.ring(job_id)

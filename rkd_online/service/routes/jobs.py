@@ -25,7 +25,6 @@ from rkd_online.service.web.once import ChangeDep
 from rkd_online.service.web.problems import ApiError, documented
 from rkd_online.service.web.revision import tag
 from rkd_online.service.web.strict_json import StrictRoute
-from rkd_online.spec.check import check_spec
 from rkd_online.spec.plan import describe_plan
 
 router = APIRouter(prefix="/v1", tags=["jobs"], route_class=StrictRoute)
@@ -47,8 +46,7 @@ async def submit_job(
 ) -> Response:
     """Queue a job."""
     project = caller.choose(request.project, DEFAULT_PROJECT)
-    await services.names.check(request, project)
-    await asyncio.to_thread(check_spec, request)
+    await services.names.admit(request, project)
     needs = needs_of(request, services.settings.role_label)
     if problem := await never_fits(services, request, needs):
         raise ApiError(422, "does_not_fit", problem)
@@ -67,7 +65,7 @@ async def submit_job(
         await check_queue(session, new)
         job = await jobs.insert(session, new, services.now())
         bind_contextvars(job_id=job.id, project=project)
-        change.note(session, "job.submit", job.id, project=project, name=job.name)
+        await change.note(session, "job.submit", job.id, project=project, name=job.name)
         where = {"Location": f"/v1/jobs/{job.id}", "ETag": tag(job.revision)}
         answer = change.answer(201, job_record(services, job), where)
     services.reconciler.wake()
@@ -78,8 +76,7 @@ async def submit_job(
 async def validate_job(request: JobRequest, caller: Viewer, services: ServicesDep) -> Validation:
     """Check a job and describe what it would do, without queueing it."""
     project = caller.choose(request.project, DEFAULT_PROJECT)
-    await services.names.check(request, project)
-    await asyncio.to_thread(check_spec, request)
+    await services.names.admit(request, project)
     plan = await asyncio.to_thread(describe_plan, request)
     needs = needs_of(request, services.settings.role_label)
     return Validation(

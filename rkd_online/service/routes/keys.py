@@ -41,7 +41,9 @@ async def make_key(
         if project is not None and await projects.find(session, project) is None:
             raise no_such_project(project)
         row, key = await _insert(services, session, caller, request, project)
-        change.note(session, "key.make", row.id, project=project, name=row.name, scope=row.scope)
+        await change.note(
+            session, "key.make", row.id, project=project, name=row.name, scope=row.scope
+        )
         change.answer(201, NewKeyRecord(**key_record(row).model_dump(), key=SHOWN_ONCE))
     return _shown(row, key)
 
@@ -91,7 +93,7 @@ async def rotate_key(
         old.revoked_at = services.now()
         request = KeyRequest(name=old.name, scope=old.scope, expires_at=old.expires_at)
         row, key = await _insert(services, session, caller, request, old.project_id)
-        change.note(session, "key.rotate", key_id, project=old.project_id, successor=row.id)
+        await change.note(session, "key.rotate", key_id, project=old.project_id, successor=row.id)
         change.answer(201, NewKeyRecord(**key_record(row).model_dump(), key=SHOWN_ONCE))
     services.bell.ring_all()
     return _shown(row, key)
@@ -106,7 +108,7 @@ async def revoke_key(
         row = _visible(caller, await keys.lock(session, key_id), key_id)
         if row.revoked_at is None:
             row.revoked_at = services.now()
-            change.note(session, "key.revoke", key_id, project=row.project_id)
+            await change.note(session, "key.revoke", key_id, project=row.project_id)
         answer = change.answer(200, key_record(row))
     services.bell.ring_all()
     return answer

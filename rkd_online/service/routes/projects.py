@@ -40,7 +40,7 @@ async def make_project(
         row = await projects.insert(session, request.id, services.now())
         _limit(row, request.quota)
         await session.flush()
-        change.note(
+        await change.note(
             session, "project.make", row.id, project=row.id, quota=request.quota.model_dump()
         )
         where = {"Location": f"/v1/projects/{row.id}", "ETag": tag(row.revision)}
@@ -94,7 +94,7 @@ async def change_project(
         require(if_match, row.revision, f"the project {project}")
         row.revision += 1
         _limit(row, request.quota)
-        change.note(
+        await change.note(
             session, "project.quota", row.id, project=row.id, quota=request.quota.model_dump()
         )
         record = project_record(row, await _usage(session, row.id))

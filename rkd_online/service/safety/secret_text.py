@@ -15,7 +15,7 @@ words. In a URL, or behind its name, it is hidden all the same."""
 _HEADERS: Final = "authorization|cookie"
 _NAMES: Final = (
     r"passwords?|passwd|passphrase|secrets?|token|credentials?"
-    r"|(?:api|access|secret|private)[_-]?keys?"
+    r"|(?:api|access|first|secret|private)[_-]?keys?"
 )
 """What stands at the end of a name whose value is a secret. Not ``tokens``: those are counted."""
 _NAMED: Final = re.compile(rf"(?:{_HEADERS}|{_NAMES})$", re.IGNORECASE)

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from rkd_online.service.store import inserting
 from rkd_online.service.store.access_tables import AuditRow
 
 
@@ -20,7 +21,7 @@ class Actor:
     request_id: str
 
 
-def note(
+async def note(
     session: AsyncSession,
     actor: Actor,
     now: datetime,
@@ -31,18 +32,17 @@ def note(
     **data: Any,
 ) -> None:
     """Add an entry."""
-    session.add(
-        AuditRow(
-            at=now,
-            actor=actor.id,
-            project_id=project,
-            action=action,
-            target=target,
-            address=actor.address,
-            request_id=actor.request_id,
-            data=data,
-        )
+    entry = AuditRow(
+        at=now,
+        actor=actor.id,
+        project_id=project,
+        action=action,
+        target=target,
+        address=actor.address,
+        request_id=actor.request_id,
+        data=data,
     )
+    await inserting.write(session, entry)
 
 
 async def page(

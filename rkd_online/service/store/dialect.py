@@ -11,6 +11,7 @@ class Lock(IntEnum):
 
     UPGRADE = 0x726B64
     QUEUE = 0x726B65
+    FIRST_KEY = 0x726B66
 
 
 def on_sqlite(session: AsyncSession) -> bool:

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import (
 )
 
 from rkd_online.service.store.counting import COUNTS, Count
-from rkd_online.service.store.sqlite_driver import connecting
+from rkd_online.service.store.sqlite_driver import LOCKING, connecting
 from rkd_online.service.telemetry.recorder import Recorder
 
 PRAGMAS: Final = {
@@ -36,7 +36,7 @@ class Database:
         self._recorder = recorder or Recorder()
         self.engine = new_engine(url)
         self.is_sqlite = is_sqlite(url)
-        writer = self.engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")
+        writer = self.engine.execution_options(sqlite_begin=LOCKING)
         self._reader = async_sessionmaker(self.engine, expire_on_commit=False)
         self._writer = async_sessionmaker(writer, expire_on_commit=False)
         # Writers of this process queue here: SQLite's own wait for its lock is a row of sleeps.

@@ -11,7 +11,7 @@ from sqlalchemy import func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from rkd_online.service.state import TERMINAL, Status, check_move
-from rkd_online.service.store import events
+from rkd_online.service.store import events, inserting
 from rkd_online.service.store.dialect import Lock, hold, on_sqlite
 from rkd_online.service.store.position import Position
 from rkd_online.service.store.tables import AttemptRow, JobRow
@@ -44,13 +44,14 @@ def new_job_id(now: datetime) -> str:
 
 
 async def insert(session: AsyncSession, new: NewJob, now: datetime) -> JobRow:
-    """A new job in the queue."""
+    """A new job in the queue, for reading: to change it, lock it."""
     job = JobRow(
         id=new_job_id(now),
         project_id=new.project,
         name=new.name,
         labels=new.labels,
         status=Status.QUEUED,
+        revision=1,
         priority=new.priority,
         spec=new.spec,
         budget=new.budget,
@@ -60,12 +61,14 @@ async def insert(session: AsyncSession, new: NewJob, now: datetime) -> JobRow:
         created_by=new.created_by,
         ready_at=now,
         attempt=0,
+        losses=0,
         last_event=0,
+        run_seconds=0.0,
+        tokens=0,
     )
     first = events.numbered(job, "status", {"status": Status.QUEUED}, now)
-    session.add(job)
-    await session.flush()
-    session.add(first)
+    await inserting.write(session, job)
+    await inserting.write(session, first)
     return job
 
 

@@ -8,7 +8,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from rkd_online.service.access.scope import Scope
 from rkd_online.service.store.access_tables import KeyRow
+from rkd_online.service.store.dialect import Lock, hold, on_sqlite
 from rkd_online.service.store.position import Position
+
+
+async def lock_first(session: AsyncSession) -> None:
+    """Only one replica looks whether there is a key, and makes the first, until the transaction
+    ends. SQLite has one writer anyway."""
+    if not on_sqlite(session):
+        await hold(session, Lock.FIRST_KEY)
 
 
 async def any_key(session: AsyncSession) -> bool:

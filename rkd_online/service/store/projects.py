@@ -1,14 +1,41 @@
 """Projects and their quotas."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import BindParameter, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from rkd_online.service.state import ACTIVE, Status
 from rkd_online.service.store.access_tables import ProjectRow
+from rkd_online.service.store.columns import Base
 from rkd_online.service.store.tables import JobRow
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What a project may have; None is no limit."""
+
+    project: str
+    max_active_jobs: int | None
+    max_queued_jobs: int | None
+    max_gpus: float | None
+
+
+_TABLE: Final = Base.metadata.tables[ProjectRow.__tablename__]
+_PROJECT: Final[BindParameter[str]] = bindparam("its_id")
+_QUOTA: Final = select(
+    _TABLE.c.id, _TABLE.c.max_active_jobs, _TABLE.c.max_queued_jobs, _TABLE.c.max_gpus
+).where(_TABLE.c.id == _PROJECT)
+"""Made once, and read past the session: every submission asks."""
+
+
+async def quota(session: AsyncSession, project: str) -> Quota | None:
+    """The quota of the project; None where there is no such project."""
+    found = (await session.execute(_QUOTA, {"its_id": project})).one_or_none()
+    return None if found is None else Quota(*found)
 
 
 async def find(session: AsyncSession, project: str) -> ProjectRow | None:

@@ -1,8 +1,13 @@
-"""SQLite in a thread of its own, with one hand-over to it for each statement.
+"""SQLite in a thread of its own, with one hand-over to it for each statement, and none in a
+writer's transaction.
 
 aiosqlite hands over a cursor, the statement, its rows and the cursor's end one by one, and each
 costs about what a small statement does. Here rows come with their statement, as SQLAlchemy reads
 them all at once anyway.
+
+What waits is done in the thread: the lock of the file, a commit, a reader's scan. A writer that has
+the lock waits for nobody, and its statements are short. All other writers wait for it, though, and
+each hand-over would wait for its turn of the interpreter: so they run where they are awaited.
 """
 
 import sqlite3
@@ -12,6 +17,8 @@ from typing import Any, Final, Self, TypeAlias
 import aiosqlite
 from sqlalchemy import URL
 
+LOCKING: Final = "BEGIN IMMEDIATE"
+"""Begins a writer's transaction. It returns when no other writer has the file's lock."""
 AT_ONCE: Final = 500
 """Rows that come with their statement; a reader of more gets the rest when it asks."""
 Parameters: TypeAlias = Sequence[Any]
@@ -31,8 +38,9 @@ class Cursor:
 
     async def execute(self, sql: str, parameters: Parameters = ()) -> Self:
         """Run the statement and fetch what it gives, or its first rows where they are many."""
-        run = self._connection.run
-        self._cursor, self._rows = await run(_executed, self._connection.raw, sql, parameters)
+        connection = self._connection
+        self._cursor, self._rows = await connection.run(_executed, connection.raw, sql, parameters)
+        connection.has_lock = connection.has_lock or sql == LOCKING
         self._more = len(self._rows) == AT_ONCE
         return self
 
@@ -97,7 +105,9 @@ class Cursor:
 
 
 class Connection(aiosqlite.Connection):
-    """aiosqlite's connection with these cursors."""
+    """aiosqlite's connection with these cursors. ``has_lock``: a writer's transaction is open."""
+
+    has_lock = False
 
     @property
     def raw(self) -> sqlite3.Connection:
@@ -105,15 +115,23 @@ class Connection(aiosqlite.Connection):
         return self._conn
 
     async def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Call a function in the thread."""
+        """Call a function, in the thread if it may have to wait."""
+        if self.has_lock:
+            return function(*arguments)
         return await self._execute(function, *arguments)  # type: ignore[no-untyped-call]
 
     def cursor(self) -> Cursor:  # type: ignore[override]
         """A cursor, of which the thread need not know yet."""
         return Cursor(self)
 
+    async def commit(self) -> None:
+        """The log is written, and from time to time the file."""
+        self.has_lock = False
+        await super().commit()
+
     async def rollback(self) -> None:
         """A pool rolls back whatever it gets back, mostly nothing."""
+        self.has_lock = False
         if self.raw.in_transaction:
             await super().rollback()
 

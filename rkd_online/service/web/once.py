@@ -58,12 +58,13 @@ class Change:
                     session, self.caller.id, self._key, kept.status, kept.headers, kept.body
                 )
 
-    def note(
+    async def note(
         self, session: AsyncSession, action: str, target: str, *, project: str | None, **data: Any
     ) -> None:
         """Add an audit entry."""
         actor = Actor(self.caller.id, address_of(self._request), request_id())
-        audit.note(session, actor, self._services.now(), action, target, project=project, **data)
+        now = self._services.now()
+        await audit.note(session, actor, now, action, target, project=project, **data)
 
     def answer(
         self, status: int, body: BaseModel, headers: Mapping[str, str] | None = None

@@ -14,15 +14,18 @@ from pathlib import Path
 
 import httpx
 import pytest
+import yaml
 
 from rkd_online import __version__
 from scripts import trial_image
 from scripts.container import Container, end, first_process, unpacked
 from scripts.images import ROOT, revision
 from tests.postgres import create, postgres
+from tests.unit.service.written_rollouts import write_step
 
 pytestmark = pytest.mark.timeout(900)
 LARGEST_MB = 250
+QUICKSTART = ROOT / "examples" / "quickstart.yaml"
 HEALTH = ["CMD", "python"]
 ABSENT = ["torch", "ray", "vllm", "numpy", "transformers", "pip", "setuptools"]
 UNMET = """
@@ -158,6 +161,23 @@ def test_it_serves_answers_probes_and_ends_at_sigterm(
         os.kill(process, signal.SIGTERM)
     assert (tmp_path / "log").read_text().endswith("ended; the jobs are kept\n")
     assert image.run(*health[1:], RKD_PORT=port).returncode == 1
+
+
+def test_it_reads_rollouts_and_starts_without_what_they_need(
+    image: Container, data: Path, tmp_path: Path
+) -> None:
+    with served(image, data, tmp_path / "log") as (url, process, _):
+        # Nothing of it is in the process before somebody asks.
+        assert "libarrow" not in Path(f"/proc/{process}/maps").read_text()
+        key = (data / "admin-key").read_text().strip()
+        with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}) as api:
+            submitted = api.post("/v1/jobs", json=yaml.safe_load(QUICKSTART.read_text()))
+            job = f"/v1/jobs/{submitted.json()['id']}/rollouts"
+            write_step(data / "runs" / submitted.json()["id"], 1, {2: (1.0, 0.0)})
+            listed = api.get(job, params={"correct": True, "min_reward": 0.5}, timeout=30).json()
+            assert [one["id"] for one in listed["data"]] == ["1-2-0"]
+            assert api.get(f"{job}/1-2-0").json()["completion_ids"] == [1]
+        os.kill(process, signal.SIGTERM)
 
 
 def test_without_a_volume_it_says_what_to_mount(image: Container) -> None:

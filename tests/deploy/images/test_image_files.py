@@ -11,7 +11,11 @@ import pytest
 from scripts.images import IMAGES, ROOT
 
 FILES = {image: ROOT / "docker" / f"{image}.Dockerfile" for image in IMAGES}
-LOCKS = {"control": "base control", "worker-cpu": "cpu", "worker-cuda": "cuda"}
+LOCKS = {
+    "control": "base control",
+    "worker-cpu": "cpu trackers",
+    "worker-cuda": "cuda trackers",
+}
 STAGES = {
     "wheels": "scratch",
     "base": "${BASE}",

@@ -210,8 +210,9 @@ def attempt_of(packages: Path, folder: Path, uri: str, project: str, number: int
     )
     try:
         yield
-        told, _ = process.communicate("\n", timeout=RUN_SECONDS)
-        assert (process.returncode, told) == (0, "")
+        said, _ = process.communicate("\n", timeout=RUN_SECONDS)
+        assert said == ""
+        assert process.returncode == 0
     finally:
         process.kill()
         process.wait(30)

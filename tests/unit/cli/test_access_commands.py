@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from rkd_online.service.access.keys import key_id
 from tests.unit.cli.answers import Answers, problem
 from tests.unit.cli.conftest import Rkd
 
@@ -43,6 +44,15 @@ def test_a_new_key_stands_alone_on_standard_output(rkd: Rkd, answers: Answers) -
         "once\n"
     )
     assert answers.body() == {"name": "Ada [laptop]", "scope": "submitter", "project": "research"}
+
+
+def test_a_first_key_is_made_without_asking_anybody(rkd: Rkd, answers: Answers) -> None:
+    first, second = (rkd("keys", "make-first") for _ in range(2))
+    assert (first.code, first.err, answers.asked) == (0, "", [])
+    assert key_id(first.out.removesuffix("\n")) is not None
+    assert first.out != second.out
+    found = json.loads(rkd("keys", "make-first", "--json").out)
+    assert key_id(found["key"]) == found["id"]
 
 
 def test_a_key_can_end_by_itself(rkd: Rkd, answers: Answers) -> None:

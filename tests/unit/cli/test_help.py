@@ -64,6 +64,8 @@ assert isinstance(TREE, TyperGroup)
 ALL = dict(commands(TREE))
 LOCAL = {"plan", "run", "eval", "compare", "presets", "collect", "export", "zoo", "serve", "demo"}
 """First words of commands that need no control plane."""
+ASK_NOBODY = {("validate",), ("db", "upgrade"), ("keys", "make-first")}
+"""Of those that are about one, what is done on this machine."""
 
 
 @pytest.mark.parametrize("path", ALL, ids=" ".join)
@@ -82,7 +84,7 @@ def test_every_example_is_a_command_that_there_is(path: tuple[str, ...]) -> None
 def test_every_command_of_a_control_plane_speaks_json(path: tuple[str, ...]) -> None:
     options = {option for one in ALL[path].params for option in one.opts}
     assert "--json" in options
-    assert "--url" in options or path in {("validate",), ("db", "upgrade")}
+    assert "--url" in options or path in ASK_NOBODY
 
 
 def test_a_report_is_shown_where_nothing_that_computes_is_installed(tmp_path: Path) -> None:

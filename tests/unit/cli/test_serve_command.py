@@ -139,3 +139,15 @@ def test_a_password_in_a_setting_is_not_repeated(rkd: Rkd, monkeypatch: pytest.M
     assert outcome.code == 1
     assert outcome.err.startswith("error: RKD_OBJECT_STORE is 's3://somebody:***@bucket': ")
     assert "hunter22" not in outcome.err
+
+
+def test_a_first_key_that_is_none_is_refused_and_not_shown(
+    rkd: Rkd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("RKD_FIRST_KEY", "hunter2")
+    outcome = rkd("serve", "--data-dir", str(tmp_path))
+    assert (outcome.code, outcome.err) == (
+        1,
+        "error: RKD_FIRST_KEY is ***: Value error, this is no key: its form is rkd_<id>_<secret>, "
+        "and `rkd keys make-first` makes one\n",
+    )

@@ -15,7 +15,14 @@ from rkd_online.cluster.entrypoint import (
     final,
     refuse_second_run,
 )
-from rkd_online.errors import ClusterError, ModelError, TooLargeError, WeightSyncError
+from rkd_online.errors import (
+    ClusterError,
+    ModelError,
+    ObjectStoreError,
+    ObjectStoreSetupError,
+    TooLargeError,
+    WeightSyncError,
+)
 from rkd_online.run import steering
 from rkd_online.run.keeping import OnDisk
 from rkd_online.run.records import RunFolder
@@ -32,6 +39,8 @@ from tests.unit.spec.job import job
         (TooLargeError("needs 8 CPU"), True, False),
         (ClusterError("an actor died"), False, False),
         (WeightSyncError("another version"), False, False),
+        (ObjectStoreError("it does not answer"), False, False),
+        (ObjectStoreSetupError("names no bucket"), True, True),
         (AttributeError("a mistake of ours"), False, False),
     ],
 )
@@ -94,6 +103,37 @@ def test_a_run_that_is_called_off_while_it_pauses_does_not_pause(
 
     code, control = supervised(monkeypatch, run)
     assert (code, control.events) == (EXIT_FENCED, [])
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("s3://", "RKD_OBJECT_STORE 's3://' names no bucket: write s3://bucket/prefix"),
+        (
+            "s3://bucket",
+            "an object store needs a package that is not installed (No module named 's3fs'): "
+            "install the extra `s3` of rkd-online",
+        ),
+    ],
+)
+def test_an_object_store_that_no_attempt_could_use_fails_the_job_with_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, address: str, told: str
+) -> None:
+    control = Control()
+    monkeypatch.setenv("RKD_CONTROL_URL", "http://plane")
+    monkeypatch.setenv("RKD_ATTEMPT_TOKEN", "secret")
+    monkeypatch.setenv("RKD_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("RKD_OBJECT_STORE", address)
+    monkeypatch.setattr(entrypoint, "WATCH_SECONDS", 0.01)
+    monkeypatch.setattr(entrypoint, "ControlPlaneSink", lambda *_, **__: control)
+
+    def missing(scheme: str, **options: object) -> None:
+        raise ImportError("No module named 's3fs'")
+
+    monkeypatch.setattr("fsspec.filesystem", missing)
+    code = asyncio.run(entrypoint._supervise(RunFolder(tmp_path / "scratch/runs/job-1"), 1))
+    assert (code, control.closed) == (1, True)
+    assert control.events == [("failed", {"message": told})]
 
 
 class Cluster:

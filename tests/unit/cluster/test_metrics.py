@@ -5,6 +5,7 @@ import pytest
 from rkd_online.cluster.metrics import RayMetricsSink
 from rkd_online.metrics.names import METRICS
 from rkd_online.metrics.run_series import ROLE_GAUGES, ROLES, SERIES, STEP_GAUGES
+from rkd_online.metrics.sinks import Sinks
 from rkd_online.types import StepReport
 
 
@@ -95,6 +96,21 @@ def test_the_last_step_follows_changes_and_an_early_stop(
 ) -> None:
     RayMetricsSink("job-1", 8).event(type, data)
     assert series["rkd_steps_planned job-1"] == last
+
+
+def test_a_step_that_is_no_number_stops_no_job_and_is_said_once(
+    series: dict[str, float], caplog: pytest.LogCaptureFixture
+) -> None:
+    sinks = Sinks([RayMetricsSink("job-1", 8)])
+    for _ in range(3):
+        sinks.event("early_stop", {"step": "four", "reason": "solved"})
+        sinks.event("changed", {"step": None, "number": 1, "values": {"steps": 20}})
+    assert series["rkd_steps_planned job-1"] == 8
+    (said,) = caplog.records
+    assert said.exc_text is not None
+    assert said.exc_text.endswith("TypeError: a step is 'four': it has to be a whole number")
+    sinks.event("early_stop", {"step": 4, "reason": "solved"})
+    assert series["rkd_steps_planned job-1"] == 4
 
 
 def test_every_gauge_shows_a_metric_that_there_is() -> None:

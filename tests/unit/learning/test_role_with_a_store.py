@@ -12,7 +12,7 @@ import pytest
 from rkd_online.errors import CheckpointError
 from rkd_online.learning.manifest import read_manifest
 from rkd_online.learning.role import LearnerRole
-from rkd_online.objects.checkpoints import CheckpointCopies
+from rkd_online.objects.checkpoints import LearnerCopies
 from rkd_online.types import Progress
 from tests.unit.objects.stores import node
 
@@ -36,6 +36,9 @@ class Learner:
             manifest = {"format": 3, "step": progress.step, "files": files}
             (folder / "manifest.json").write_text(json.dumps(manifest))
 
+    def close(self) -> None:
+        """Nothing is held."""
+
     def restore(self, folder: Path) -> int:
         read_manifest(folder)
         self.restored.append((folder / "model.safetensors").read_bytes())
@@ -45,7 +48,7 @@ class Learner:
 def rank(tmp_path: Path, name: str, *, first: bool) -> tuple[LearnerRole, Learner, Path]:
     """A rank on a node of this name, and its folder for the checkpoint."""
     learner: Any = Learner(first)
-    copies = CheckpointCopies(node(tmp_path, name))
+    copies = LearnerCopies(node(tmp_path, name))
     return LearnerRole(lambda: learner, (1,), copies), learner, copies.here(NAMED)  # type: ignore[arg-type]
 
 
@@ -84,3 +87,16 @@ def test_a_checkpoint_that_no_rank_stored_is_not_restored(tmp_path: Path) -> Non
     role, _, _ = rank(tmp_path, "a", first=True)
     with pytest.raises(CheckpointError, match=r"is no checkpoint: it has no manifest\.json"):
         asyncio.run(role.restore(NAMED))
+
+
+def test_the_last_rank_of_a_node_leaves_nothing_there(tmp_path: Path) -> None:
+    saving, _, _ = rank(tmp_path, "a", first=True)
+    asyncio.run(saving.save(NAMED, Progress(2, 0, ())))
+    (one, _, place), (two, _, _) = (rank(tmp_path, "b", first=first) for first in (True, False))
+    asyncio.run(one.restore(NAMED))
+    asyncio.run(one.close())
+    assert (place / "model.safetensors").is_file()
+    asyncio.run(two.close())
+    assert list((tmp_path / "b").iterdir()) == []
+    asyncio.run(saving.close())
+    assert list((tmp_path / "a").iterdir()) == []

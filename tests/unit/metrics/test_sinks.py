@@ -65,3 +65,22 @@ def test_a_sink_that_fails_costs_neither_the_job_nor_the_next_sink(
     sinks.close()
     assert len((tmp_path / "whole.jsonl").read_text().splitlines()) == 1
     assert "Broken does not take a report" in caplog.text
+
+
+def test_a_sink_that_goes_on_failing_is_logged_once_for_each_kind_of_error(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken, other = Broken(tmp_path / "broken.jsonl"), Broken(tmp_path / "other.jsonl")
+    sinks = Sinks([broken, other])
+    for step in range(1, 101):
+        sinks.report(StepReport(step, step, 0, {}, {}))
+    assert len(caplog.records) == 2
+    broken.report = lambda report: 1 / 0  # type: ignore[assignment,method-assign]
+    for step in range(101, 201):
+        sinks.report(StepReport(step, step, 0, {}, {}))
+    assert [record.getMessage().partition(" of it")[0] for record in caplog.records] == [
+        "Broken does not take a report; the job goes on, and another OSError",
+        "Broken does not take a report; the job goes on, and another OSError",
+        "Broken does not take a report; the job goes on, and another ZeroDivisionError",
+    ]
+    sinks.close()

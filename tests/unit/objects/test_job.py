@@ -47,5 +47,3 @@ def test_a_file_that_is_pulled_is_whole_or_as_it_was(tmp_path: Path) -> None:
         here.pull("report.json")
     assert [path.name for path in here.folder.iterdir()] == ["report.json"]
     assert here.here("report.json").read_bytes() == b"old"
-    here.forget()
-    assert not here.folder.exists()

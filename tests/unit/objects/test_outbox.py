@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -136,3 +136,71 @@ def test_a_store_that_fails_is_told_once_and_again_when_it_works(run: Run) -> No
     assert run.told[0].startswith("the object store takes no records; they wait on this node: ")
     assert run.told[1] == "the object store takes records again"
     assert run.names() == ["report.json"]
+
+
+def in_thread(work: Callable[[], None]) -> tuple[threading.Thread, list[Exception]]:
+    """What it raises is kept."""
+    raised: list[Exception] = []
+
+    def kept() -> None:
+        try:
+            work()
+        except Exception as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=kept, daemon=True)
+    thread.start()
+    return thread, raised
+
+
+def test_who_waits_for_the_records_is_told_when_the_run_leaves(run: Run) -> None:
+    break_(run.objects, float("inf"), "put_file")
+    run.write("report.json", "{}")
+    waiting, raised = in_thread(lambda: run.outbox.flush(600))
+    while run.outbox._problem is None:
+        time.sleep(0.01)
+    run.outbox.close()
+    waiting.join(30)
+    assert not waiting.is_alive()
+    (error,) = raised
+    assert str(error).startswith(
+        f"the records of the run are not in {run.objects} when the run ends: writing runs/job-1/"
+    )
+    with pytest.raises(ObjectStoreError, match="when the run ends: writing runs/job-1/"):
+        run.outbox.flush(600)
+
+
+def test_what_is_being_sent_at_the_end_is_waited_for_with_a_bound(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sending, go_on = threading.Event(), threading.Event()
+    put = run.objects.store.put
+
+    def slow(file: Path, name: str) -> None:
+        sending.set()
+        go_on.wait(60)
+        put(file, name)
+
+    monkeypatch.setattr(run.objects.store, "put", slow)
+    monkeypatch.setattr(module, "LEAVE_SECONDS", 0.05)
+    run.write("report.json", "{}")
+    run.write(f"{OWN}/unsent.jsonl", "{}\n")
+    run.outbox.report(StepReport(1, 1, 0, {}, {}))
+    assert sending.wait(60)
+    run.outbox.close()
+    with pytest.raises(ObjectStoreError, match=r"not in file:.* 0 s after its end: they are still"):
+        run.outbox.leave()
+    assert run.names() == []
+    monkeypatch.setattr(module, "LEAVE_SECONDS", 60)
+    go_on.set()
+    run.outbox.leave()
+    assert run.names() == [f"{OWN}/unsent.jsonl", "report.json"]
+
+
+def test_a_sender_that_has_ended_is_not_waited_for(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threading, "excepthook", lambda told: None)
+    monkeypatch.setattr(run.outbox, "_send", lambda: 1 / 0)
+    with pytest.raises(ObjectStoreError, match="when the run ends: they are no longer sent"):
+        run.outbox.flush(600)

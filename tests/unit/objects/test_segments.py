@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from rkd_online.errors import ObjectStoreError
 from rkd_online.objects import segments
 from rkd_online.objects.segments import put_grown
 from tests.unit.objects.stores import break_, node
@@ -50,3 +51,42 @@ def test_a_longer_file_that_lies_there_is_replaced(tmp_path: Path) -> None:
     there.folder.mkdir(parents=True)
     there.here("m.jsonl").write_bytes(b"of another attempt")
     assert there.pull_grown("m.jsonl").read_bytes() == b"0123456789abcde"
+
+
+def test_who_reads_while_it_grows_has_the_file_of_before(tmp_path: Path) -> None:
+    here, there = node(tmp_path, "a"), node(tmp_path, "b")
+    here.folder.mkdir(parents=True)
+    file = here.here("m.jsonl")
+    file.write_bytes(b"0123456789abcde")
+    size = put_grown(here.store, file, here.name("m.jsonl"), 0)
+    cached = there.pull_grown("m.jsonl")
+    file.write_bytes(b"0123456789abcdefghijklmnop")
+    put_grown(here.store, file, here.name("m.jsonl"), size)
+    read, seen = there.store.read, []
+
+    def reading(name: str) -> bytes:
+        seen.append(cached.read_bytes())
+        return read(name)
+
+    there.store.read = reading  # type: ignore[method-assign]
+    with cached.open("rb") as opened:
+        there.pull_grown("m.jsonl")
+        assert opened.read() == b"0123456789abcde"
+    assert seen == [b"0123456789abcde", b"0123456789abcde"]
+    assert cached.read_bytes() == b"0123456789abcdefghijklmnop"
+
+
+def test_a_read_that_fails_leaves_the_file_of_before(tmp_path: Path) -> None:
+    here, there = node(tmp_path, "a"), node(tmp_path, "b")
+    here.folder.mkdir(parents=True)
+    file = here.here("m.jsonl")
+    file.write_bytes(b"0123456789abcde")
+    size = put_grown(here.store, file, here.name("m.jsonl"), 0)
+    cached = there.pull_grown("m.jsonl")
+    file.write_bytes(b"0123456789abcdefghijklmnop")
+    put_grown(here.store, file, here.name("m.jsonl"), size)
+    break_(there, float("inf"), "cat_file")
+    with pytest.raises(ObjectStoreError):
+        there.pull_grown("m.jsonl")
+    assert cached.read_bytes() == b"0123456789abcde"
+    assert list(there.folder.iterdir()) == [cached]

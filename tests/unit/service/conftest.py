@@ -14,8 +14,8 @@ from tests.unit.service.plane import Clock, Plane, open_plane
 
 @pytest.fixture(autouse=True)
 def _no_models_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("jobs", "actions"):
-        monkeypatch.setattr(f"rkd_online.service.routes.{module}.check_spec", lambda spec: None)
+    for module in ("naming", "routes.actions"):
+        monkeypatch.setattr(f"rkd_online.service.{module}.check_spec", lambda spec: None)
     monkeypatch.setattr(
         "rkd_online.service.routes.jobs.describe_plan", lambda spec: f"{spec.steps} steps"
     )

@@ -96,7 +96,7 @@ async def test_a_spec_that_cannot_run_is_refused_and_nothing_is_queued(
     def refuse(spec: JobSpec) -> None:
         raise SpecError("policy.model: no such folder: x\nrewards need a verifier: add it")
 
-    monkeypatch.setattr("rkd_online.service.routes.jobs.check_spec", refuse)
+    monkeypatch.setattr("rkd_online.service.naming.check_spec", refuse)
     answer = await plane.http.post("/v1/jobs", json=SPEC)
     assert answer.status_code == 422
     assert answer.json()["code"] == "unusable_spec"

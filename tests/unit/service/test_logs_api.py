@@ -1,14 +1,17 @@
 """The logs of a job's runs, as far as the cluster has them."""
 
+import os
+
 import pytest
 
+from rkd_online import log_end
 from rkd_online.service.launchers.base import (
     LauncherError,
     LauncherRefused,
     LauncherUnavailable,
     RunState,
 )
-from rkd_online.service.reading import log_text
+from rkd_online.service.reading import kept_logs, log_text
 from rkd_online.service.reading.log_text import without_secrets
 from rkd_online.service.safety.redaction import Redactor
 from tests.unit.service.plane import Plane
@@ -196,3 +199,54 @@ async def test_a_workers_log_outlives_its_cluster_where_the_run_kept_it(
     for other in ("role=learner", "role=generator", "role=scorer&teacher=sums%2Bproducts&index=2"):
         missing = await plane.http.get(f"/v1/jobs/{launch.job_id}/logs?{other}")
         assert missing.status_code == (503 if isinstance(error, LauncherUnavailable) else 404)
+
+
+async def test_a_kept_log_is_shown_as_the_cluster_would_show_it(plane: Plane) -> None:
+    """Without Ray's marks and control sequences, however old the run is that kept it."""
+    launch = await plane.running()
+    kept = launch.job_dir / "attempts" / "1" / "logs"
+    kept.mkdir(parents=True)
+    (kept / "learner.0.err").write_text(
+        "zero\n\x1b[31mone\x1b[0m\n:job_id:02000000\n:actor_name:LearnerActor\ntwo\n:task_name:update\n"
+    )
+    plane.launcher.trouble = LauncherRefused("its Ray is gone")
+    answer = await plane.http.get(f"/v1/jobs/{launch.job_id}/logs?role=learner&tail=2")
+    assert answer.json()["text"] == "one\ntwo\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (b"0123456789\nabc\nde\n", "abc\nde\n"),
+        (b"x" * 1000, "x" * 10),
+        (b"short\n", "short\n"),
+        (b"\xff\xfe\n", "\ufffd\ufffd\n"),
+    ],
+)
+async def test_no_more_than_the_end_of_a_kept_log_is_read(
+    plane: Plane, monkeypatch: pytest.MonkeyPatch, text: bytes, shown: str
+) -> None:
+    """Whole lines, unless one alone is longer than what is read: here ten bytes."""
+    for module in (log_end, kept_logs):
+        monkeypatch.setattr(module, "MOST_BYTES", 10)
+    launch = await plane.running()
+    kept = launch.job_dir / "attempts" / "1" / "logs"
+    kept.mkdir(parents=True)
+    (kept / "learner.0.err").write_bytes(text)
+    plane.launcher.trouble = LauncherRefused("its Ray is gone")
+    answer = await plane.http.get(f"/v1/jobs/{launch.job_id}/logs?role=learner")
+    assert answer.json()["text"] == shown
+
+
+async def test_what_lies_in_the_place_of_a_kept_log_and_is_no_file_is_not_read(
+    plane: Plane,
+) -> None:
+    launch = await plane.running()
+    kept = launch.job_dir / "attempts" / "1" / "logs"
+    kept.mkdir(parents=True)
+    os.mkfifo(kept / "learner.0.err")
+    (kept / "learner.0.out").mkdir()
+    plane.launcher.trouble = LauncherRefused("its Ray is gone")
+    for stream in ("err", "out"):
+        asked = f"/v1/jobs/{launch.job_id}/logs?role=learner&stream={stream}"
+        assert (await plane.http.get(asked)).status_code == 404

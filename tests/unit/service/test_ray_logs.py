@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from rkd_online.service.launchers import ray_dashboard
+from rkd_online import log_end
 from rkd_online.service.launchers.base import LauncherRefused, LauncherUnavailable
 from rkd_online.service.launchers.ray_jobs import RayJobs
 from rkd_online.service.settings import Settings
@@ -142,6 +142,6 @@ async def test_no_more_than_the_end_of_endless_lines_is_held(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, text: bytes, kept: str
 ) -> None:
     """Whole lines, unless one alone is longer than what is kept: here ten bytes."""
-    monkeypatch.setattr(ray_dashboard, "MOST_LOG_BYTES", 10)
+    monkeypatch.setattr(log_end, "MOST_BYTES", 10)
     ray = Ray(log=httpx.Response(200, content=text))
     assert await jobs(settings, ray).log_tail("job-1", 2, 100) == kept

@@ -10,6 +10,7 @@ from rkd_online.service.launchers.base import (
     RunState,
     RunStatus,
 )
+from rkd_online.service.reconcile.reconciler import gap
 from rkd_online.service.settings import Settings
 from tests.unit.service.plane import SPEC, Clock, FakeLauncher, Plane, first_client, open_plane
 
@@ -260,3 +261,13 @@ async def test_health_fails_when_no_job_has_been_looked_after_for_long(plane: Pl
     plane.clock.pass_by(301)
     answer = await plane.http.get("/readyz")
     assert (answer.status_code, answer.json()["code"]) == (503, "reconciler_stalled")
+
+
+@pytest.mark.parametrize(
+    ("took", "poll_seconds", "seconds"),
+    [(0.0, 5.0, 0.25), (0.06, 5.0, 0.25), (0.25, 5.0, 1.0), (30.0, 5.0, 5.0), (0.0, 0.1, 0.1)],
+)
+async def test_passes_that_are_asked_for_take_a_fifth_of_the_time_at_the_most(
+    took: float, poll_seconds: float, seconds: float
+) -> None:
+    assert gap(took, poll_seconds) == seconds

@@ -1,17 +1,19 @@
 """SQLite's driver under SQLAlchemy: each statement with its rows, in one hand-over."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import aiosqlite
 import pytest
 import pytest_asyncio
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, OperationalError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from rkd_online.service.store.engine import new_engine
-from rkd_online.service.store.sqlite_driver import AT_ONCE, Connection
+from rkd_online.service.store.sqlite_driver import AT_ONCE, LOCKING
 
 pytestmark = pytest.mark.asyncio
 
@@ -29,15 +31,16 @@ async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
 
 @pytest.fixture
 def handovers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of what the thread was asked."""
+    """The names of what the thread was asked, with the first two words of statements."""
     asked: list[str] = []
-    run = Connection.run
+    execute = aiosqlite.Connection._execute
 
-    async def told(self: Connection, function: Any, *arguments: Any) -> Any:
-        asked.append(function.__name__)
-        return await run(self, function, *arguments)
+    async def told(self: aiosqlite.Connection, function: Any, *arguments: Any) -> Any:
+        statement = str(arguments[1]) if len(arguments) > 1 else ""
+        asked.append(" ".join([function.__name__, *statement.split()[:2]]))
+        return await execute(self, function, *arguments)  # type: ignore[no-untyped-call]
 
-    monkeypatch.setattr(Connection, "run", told)
+    monkeypatch.setattr(aiosqlite.Connection, "_execute", told)
     return asked
 
 
@@ -56,10 +59,59 @@ async def test_few_rows_cost_one_hand_over_and_many_two(
         await connection.execute(text("SELECT 1"))
         handovers.clear()
         await connection.execute(text(f"{NUMBERS} SELECT x FROM n"), {"last": AT_ONCE - 1})
-        assert handovers == ["_executed"]
+        assert handovers == ["_executed WITH RECURSIVE"]
         handovers.clear()
         await connection.execute(text(f"{NUMBERS} SELECT x FROM n"), {"last": AT_ONCE + 1})
-        assert handovers == ["_executed", "fetchall"]
+        assert handovers == ["_executed WITH RECURSIVE", "fetchall"]
+
+
+async def test_a_writer_waits_in_the_thread_for_the_lock_and_the_commit_alone(
+    engine: AsyncEngine, handovers: list[str]
+) -> None:
+    writer = engine.execution_options(sqlite_begin=LOCKING)
+    insert = text("INSERT INTO t (name) VALUES (:name)")
+    async with writer.connect() as connection:
+        for _ in range(2):  # the second without the pool's greeting
+            handovers.clear()
+            async with connection.begin():
+                await connection.execute(insert, {"name": None})
+                await connection.execute(insert, [{"name": None}, {"name": None}])
+                await connection.execute(text(f"{NUMBERS} SELECT x FROM n"), {"last": 2 * AT_ONCE})
+        assert handovers == ["_executed BEGIN IMMEDIATE", "commit"]
+        handovers.clear()
+        with pytest.raises(IntegrityError, match="UNIQUE"):
+            async with connection.begin():
+                await connection.execute(insert, [{"name": "a"}, {"name": "a"}])
+        assert handovers == ["_executed BEGIN IMMEDIATE", "rollback"]
+    handovers.clear()
+    async with engine.connect() as connection:
+        assert await connection.scalar(text("SELECT count(*) FROM t")) == 6
+    assert "_executed SELECT count(*)" in handovers, "a reader's statement went elsewhere"
+
+
+async def test_who_cannot_get_the_lock_holds_nothing_up(tmp_path: Path) -> None:
+    engine = new_engine(f"sqlite+aiosqlite:///{tmp_path / 'x.db'}")
+    writer = engine.execution_options(sqlite_begin=LOCKING)
+    async with writer.connect() as first, writer.connect() as second:
+        await second.exec_driver_sql("PRAGMA busy_timeout=300")
+        await second.rollback()
+        async with first.begin():
+            waiting = asyncio.create_task(_begun(second))
+            turns = 0
+            while not waiting.done():
+                await asyncio.sleep(0.01)
+                turns += 1
+            with pytest.raises(OperationalError, match="locked"):
+                await waiting
+        assert turns > 3, "the loop stood still while another had the lock"
+        async with second.begin():
+            assert await second.scalar(text("SELECT 7")) == 7
+    await engine.dispose()
+
+
+async def _begun(connection: AsyncConnection) -> None:
+    async with connection.begin():
+        pass
 
 
 async def test_a_reader_in_parts_gets_all_and_holds_few(

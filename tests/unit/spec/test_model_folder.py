@@ -2,13 +2,18 @@
 
 import json
 import shutil
+from os import DirEntry, scandir
 from pathlib import Path
 
 import pytest
 
-from rkd_online.errors import ModelError
+from rkd_online.errors import ModelError, SpecError
+from rkd_online.spec import model_files, model_folder
+from rkd_online.spec.check import check_models
+from rkd_online.spec.load import parse_spec
 from rkd_online.spec.model_folder import read_model_folder
 from rkd_online.zoo import zoo_path
+from tests.unit.spec.job import job
 
 
 @pytest.fixture
@@ -67,3 +72,45 @@ def test_a_broken_folder_is_read_until_it_is_mended(folder: Path) -> None:
 def test_no_folder_is_said_to_be_none(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="there is no folder"):
         read_model_folder(tmp_path / "none")
+
+
+class Listed:
+    """What ``scandir`` found, of which one file is gone when it is looked at."""
+
+    def __init__(self, folder: Path, gone: str) -> None:
+        self._entries = list(scandir(folder))
+        (folder / gone).unlink()
+
+    def __enter__(self) -> list[DirEntry[str]]:
+        return self._entries
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+def test_a_file_that_goes_while_the_folder_is_listed_is_said_with_field_and_folder(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_folder, "scandir", lambda listed: Listed(listed, "model.safetensors"))
+    spec = parse_spec(job())
+    with pytest.raises(SpecError) as refused:
+        check_models(spec, {"policy": folder})
+    assert str(refused.value) == (
+        f"policy.model: {folder} changes while it is read, and model.safetensors is gone: ask "
+        "again when its files stay"
+    )
+
+
+def test_a_file_that_goes_before_it_is_read_is_said(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = model_files.weight_files
+
+    def listed(place: Path) -> list[Path]:
+        found = files(place)
+        found[0].unlink()
+        return found
+
+    monkeypatch.setattr(model_files, "weight_files", listed)
+    with pytest.raises(ModelError, match=r"is read, and model\.safetensors is gone: ask again"):
+        read_model_folder(folder)

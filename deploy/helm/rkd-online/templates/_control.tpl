@@ -47,6 +47,9 @@
 {{- with .Values.keyPepper.secretName }}
 {{ include "rkd.secretEnv" (list "RKD_KEY_PEPPER" . $.Values.keyPepper.secretKey) }}
 {{- end }}
+{{- with .Values.firstKey.secretName }}
+{{ include "rkd.secretEnv" (list "RKD_FIRST_KEY" . $.Values.firstKey.secretKey) }}
+{{- end }}
 {{- if and .Values.storage.models.existingClaim (not (hasKey .Values.config "RKD_ALLOWED_PATHS")) }}
 - {name: RKD_ALLOWED_PATHS, value: /models}
 {{- end }}

@@ -21,6 +21,9 @@
 {{- if and (not $pvc) (not $v.keyPepper.secretName) -}}
 {{- $found = append $found "keyPepper.secretName is empty with storage.type s3: the file of the data folder would end with its pod, and every API key with it. Name a Secret" -}}
 {{- end -}}
+{{- if and (not $pvc) (not $v.firstKey.secretName) -}}
+{{- $found = append $found "firstKey.secretName is empty with storage.type s3: the file with the first administrator's key would end with its pod, and nothing could read that key again. Name a Secret with what `rkd keys make-first` prints" -}}
+{{- end -}}
 
 {{- if eq (get $v.config "RKD_AUTH" | default "keys") "off" -}}
 {{- $reach := "the Service" -}}

@@ -354,6 +354,38 @@ async def test_its_dashboard_is_that_of_its_own_ray(
     await launcher.close()
 
 
+async def test_what_is_remembered_is_of_rayjobs_that_exist(
+    kuberay: KubeRay, cluster: FakeKubernetes
+) -> None:
+    """KubeRay deletes a RayJob some time after its run has ended, when nobody asks any more."""
+    for attempt in range(1, 51):
+        await kuberay.start(replace(LAUNCH, attempt=attempt))
+        name = f"rkd-job-1-{attempt}"
+        cluster.run(name, dashboard=f"head-{attempt}:8265")
+        await kuberay.status("job-1", attempt)
+        cluster.end(name, "SUCCEEDED")
+        await kuberay.status("job-1", attempt)
+        if attempt != 7:
+            cluster.delete("rayjobs", name)
+    kept = {"rkd-job-1-7", "rkd-job-1-50"}
+    assert (set(kuberay._seen), kuberay._handed_over) == (kept, set())
+    assert kuberay.dashboard("job-1", 7) == "http://head-7:8265/#/jobs/rkd-job-1-7"
+    assert kuberay.dashboard("job-1", 49) == ""
+    assert (await kuberay.status("job-1", 50)).state is RunState.UNKNOWN
+    assert set(kuberay._seen) == {"rkd-job-1-7"}
+
+
+async def test_a_rayjob_is_made_also_where_others_cannot_be_asked_for(
+    kuberay: KubeRay, cluster: FakeKubernetes, caplog: pytest.LogCaptureFixture
+) -> None:
+    await kuberay.start(LAUNCH)
+    cluster.refusals["get", "rayjobs.ray.io"] = (403, "rayjobs.ray.io is forbidden")
+    await kuberay.start(replace(LAUNCH, attempt=3))
+    assert cluster.rayjobs == [NAME, "rkd-job-1-3"]
+    assert kuberay._handed_over == {NAME, "rkd-job-1-3"}
+    assert "answered 403 to get rayjobs.ray.io rkd-job-1-2 in the namespace research" in caplog.text
+
+
 async def test_without_credentials_nothing_is_started(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

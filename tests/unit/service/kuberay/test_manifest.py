@@ -14,7 +14,7 @@ from rkd_online.inference.environment import engine_environment
 from rkd_online.service.launchers.rayjob_manifest import rayjob_of
 from rkd_online.service.launchers.rayjob_template import read_template
 from rkd_online.service.settings import Settings
-from tests.kuberay_crds import strict_schema
+from tests.kuberay_crds import kuberay_schemas, strict
 from tests.unit.service.kuberay.specs import LAUNCH, job
 
 
@@ -107,7 +107,7 @@ def test_the_template_itself_stays_as_it_is(kube_settings: Settings) -> None:
 
 
 def test_kuberays_own_schema_takes_it_without_an_unknown_field(manifest: dict[str, Any]) -> None:
-    check = jsonschema_rs.validator_for(strict_schema("rayjobs"))
+    check = jsonschema_rs.validator_for(strict(kuberay_schemas()["RayJob"]))
     assert [error.message for error in check.iter_errors(manifest)] == []
     manifest["spec"]["shutdownAfterJobFinish"] = True
     assert not check.is_valid(manifest)
