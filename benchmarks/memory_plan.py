@@ -1,7 +1,8 @@
 """Memory as ``rkd plan`` predicts it beside what a process of each role takes.
 
-Each role has a process of its own, which is given a step of the longest sequences. What it has
-after its imports is subtracted from the most that it holds then.
+Each role has a process of its own, which is given a step of the longest sequences. A learner is
+measured three times: as it is; by what its tensors take, as torch counts it; and with large blocks
+mapped one by one, which leaves no gaps in the allocator's heap.
 """
 
 import json
@@ -89,15 +90,17 @@ def measure() -> Result:
     rows: list[Row] = []
     for case in cases():
         for actor in _measured_actors(case):
-            found = _peak(case, actor.role)
             what = f"{case.name}: {actor.role}"
-            rows += [
-                Figure(what=f"{what}, predicted", value=actor.peak.bytes / MIB, unit="MiB"),
-                Figure(what=f"{what}, measured", value=found / MIB, unit="MiB"),
-                Figure(
-                    what=f"{what}, measured over predicted", value=found / actor.peak.bytes, unit=""
-                ),
-            ]
+            found = _measured(case, actor.role)
+            rows += _compared(f"{what}, before a model", _process(actor), found.before)
+            rows += _compared(what, actor.peak.bytes, found.most)
+            if actor.role == "learner":
+                tensors = actor.peak.bytes - _process(actor)
+                rows += _compared(
+                    f"{what}, tensors alone", tensors, _measured(case, "tensors").most
+                )
+                mapped = _measured(case, "mapped").most
+                rows += _compared(f"{what}, without gaps", actor.peak.bytes, mapped)
     title = "Memory of each role, as `rkd plan` predicts it and as it is, on a CPU"
     return result("plan", title, rows)
 
@@ -113,10 +116,30 @@ def _measured_actors(case: Case) -> Iterator[Actor]:
             yield actor
 
 
-def _peak(case: Case, role: str) -> int:
-    """Bytes above those after the imports, in a process of its own."""
+@dataclass(frozen=True)
+class Held:
+    """Bytes of a process before it has a model, and the most since then."""
+
+    before: int
+    most: int
+
+
+def _compared(what: str, predicted: int, measured: int) -> list[Row]:
+    return [
+        Figure(what=f"{what}, predicted", value=predicted / MIB, unit="MiB"),
+        Figure(what=f"{what}, measured", value=measured / MIB, unit="MiB"),
+        Figure(what=f"{what}, measured over predicted", value=measured / predicted, unit=""),
+    ]
+
+
+def _process(actor: Actor) -> int:
+    return sum(part.bytes for part in actor.peak.parts if part.name == "process")
+
+
+def _measured(case: Case, role: str) -> Held:
+    """In a process of its own."""
     file = folder() / "plan.json"
     file.write_text(case.spec().model_dump_json())
     command = [sys.executable, "-m", "benchmarks.memory_roles", role, str(file)]
     said = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
-    return int(json.loads(said.stdout.splitlines()[-1]))
+    return Held(*json.loads(said.stdout.splitlines()[-1]))

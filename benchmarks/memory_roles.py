@@ -1,10 +1,16 @@
 """One role of a job in this process, and the memory that it takes: ``python -m
-benchmarks.memory_roles ROLE SPEC`` prints bytes."""
+benchmarks.memory_roles ROLE SPEC`` prints the bytes of the process before it has a model, and the
+most since then. The role ``mapped`` is a learner whose large blocks are mapped one by one; for
+``tensors`` it is 0, and the most that the tensors of a learner take."""
 
 import asyncio
+import ctypes
+import json
 import random
 import sys
+from itertools import accumulate
 from pathlib import Path
+from unittest.mock import patch
 
 from rkd_online.inference.environment import prepare_engine_process
 from rkd_online.spec.job import JobSpec
@@ -23,21 +29,43 @@ from rkd_online.types import (
 TOKENS = 250
 """Ids that every model has."""
 RESETS_PEAK = "5"
+MMAP_THRESHOLD, MAPPED_BYTES = -3, 512 << 10
+"""The GNU allocator's parameter, and from which size of a block."""
 
 
 def main() -> None:
     """Measure a role."""
     prepare_engine_process("cpu")
     role, spec = sys.argv[1], JobSpec.model_validate_json(Path(sys.argv[2]).read_text())
-    if role == "learner":
-        print(_learner(spec))
-    elif role == "scorer":
-        print(_scorer(spec))
-    else:
-        print(_generator(spec))
+    roles = {
+        "learner": _learner,
+        "tensors": _tensors,
+        "mapped": _mapped,
+        "scorer": _scorer,
+        "generator": _generator,
+    }
+    print(json.dumps(roles[role](spec)))
 
 
-def _learner(spec: JobSpec) -> int:
+def _tensors(spec: JobSpec) -> tuple[int, int]:
+    """By torch's own account of what it takes and gives back, files of weights included."""
+    from torch.profiler import ProfilerActivity, profile
+
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
+        _learner(spec)
+    events = [one for one in seen.profiler.kineto_results.events() if one.name() == "[memory]"]
+    sizes = (one.nbytes() for one in sorted(events, key=lambda one: one.start_ns()))
+    return 0, max(accumulate(sizes))
+
+
+def _mapped(spec: JobSpec) -> tuple[int, int]:
+    """With blocks that go back to the system when they are freed, at the price of their pages."""
+    with patch("rkd_online.learning.learner.keep_freed_memory"):
+        ctypes.CDLL(None).mallopt(MMAP_THRESHOLD, MAPPED_BYTES)
+        return _learner(spec)
+
+
+def _learner(spec: JobSpec) -> tuple[int, int]:
     from rkd_online.learning.learner import PolicyLearner
     from rkd_online.learning.ranks import Ranks
 
@@ -54,10 +82,10 @@ def _learner(spec: JobSpec) -> int:
     )
     for step in range(1, spec.steps + 1):
         learner.update(TrainingBatch(step, _rows(spec), spec.rollout.temperature, step - 1))
-    return _most() - before
+    return before, _most()
 
 
-def _scorer(spec: JobSpec) -> int:
+def _scorer(spec: JobSpec) -> tuple[int, int]:
     import rkd_online.models.completion_model  # noqa: F401
     from rkd_online.scoring.teacher import TransformersTeacher
 
@@ -78,10 +106,11 @@ def _scorer(spec: JobSpec) -> int:
         await teacher.close()
 
     asyncio.run(score())
-    return _most() - before
+    return before, _most()
 
 
-def _generator(spec: JobSpec) -> int:
+def _generator(spec: JobSpec) -> tuple[int, int]:
+    import rkd_online.inference.build  # noqa: F401
     from rkd_online.generation.generator import PolicyGenerator
     from rkd_online.inference.settings import EngineSettings
 
@@ -111,7 +140,7 @@ def _generator(spec: JobSpec) -> int:
         await generator.close()
 
     asyncio.run(sample())
-    return _most() - before
+    return before, _most()
 
 
 def _request(spec: JobSpec, group: int) -> SamplingRequest:
@@ -150,8 +179,10 @@ def _tokens(count: int) -> TokenIds:
 
 
 def _begin() -> int:
-    """Bytes that this process holds; its peak is counted from here."""
+    """Bytes that this process holds, with Ray as an actor has it; its peak is counted from here."""
     import torch
+
+    import rkd_online.cluster.actors  # noqa: F401
 
     torch.ones(64, 64) @ torch.ones(64, 64)
     Path("/proc/self/clear_refs").write_text(RESETS_PEAK)

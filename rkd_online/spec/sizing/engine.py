@@ -17,7 +17,7 @@ LOGITS: Final = 3
 @dataclass(frozen=True, slots=True)
 class EngineCase:
     """An engine of ``gpus``; ``scores`` where it gives log-probs of whole sequences, ``swaps``
-    where new weights are loaded into it."""
+    where new weights are loaded into it, ``cpu`` where vLLM packs the head a second time."""
 
     shape: Shape
     gpus: int
@@ -27,6 +27,7 @@ class EngineCase:
     work: Work
     scores: bool = False
     swaps: bool = False
+    cpu: bool = False
 
 
 def weights_on(shape: Shape, gpus: int) -> float:
@@ -47,6 +48,7 @@ def engine_moments(case: EngineCase) -> tuple[Moment, ...]:
     base = [
         ("weights", case.narrow * held, words),
         ("KV cache", case.kv_bytes, _cache_words(case)),
+        ("packed head", case.narrow * shape.embedding * case.cpu, "a copy for products on a CPU"),
     ]
     run = moment("score" if case.scores else "sample", [*base, *_passing(case)])
     if not case.swaps:

@@ -11,6 +11,7 @@ from rkd_online.spec.resources import VllmScorer
 from rkd_online.spec.sizing.engine import EngineCase, engine_moments, kv_bytes_per_token
 from rkd_online.spec.sizing.learner import LearnerCase, learner_moments, micro_batch
 from rkd_online.spec.sizing.parts import MIB, Actor, moment
+from rkd_online.spec.sizing.process import in_process
 from rkd_online.spec.sizing.scorer import scorer_moments
 from rkd_online.spec.sizing.shape import FLOAT32, Shape
 from rkd_online.spec.sizing.source import Sized
@@ -51,7 +52,10 @@ class Layout:
 
     def actors(self) -> list[Actor]:
         """All of them."""
-        return [self.learner(), *self.scorers(), *self.generators(), *self._transit()]
+        found = [self.learner(), *self.scorers(), *self.generators()]
+        if self.cpu:
+            found = [in_process(one, engine=self._is_engine(one)) for one in found]
+        return [*found, *self._transit()]
 
     def learner(self) -> Actor:
         """The ranks of the learner."""
@@ -122,6 +126,11 @@ class Layout:
                 each = kv_bytes_per_token(self.models[field].shape, narrow, gpus)
                 yield f"the scorer of {field}", size, each * longest
 
+    def _is_engine(self, actor: Actor) -> bool:
+        teacher = self.spec.teachers.get(actor.field)
+        scores = teacher is not None and isinstance(teacher.scorer, VllmScorer)
+        return actor.role == "generator" or (actor.role == "scorer" and scores)
+
     def _engine(
         self, shape: Shape, gpus: int, narrow: int, *, scores: bool = False, swaps: bool = False
     ) -> EngineCase:
@@ -135,6 +144,7 @@ class Layout:
             self.work,
             scores=scores,
             swaps=swaps,
+            cpu=self.cpu,
         )
 
     def _transit(self) -> Iterator[Actor]:

@@ -226,15 +226,19 @@ def _suggested(spec: JobSpec, found: Split, gpus: int, changes: Mapping[str, Any
 def _assumptions(layout: Layout, asked: Asked) -> Iterator[str]:
     if not layout.cpu or asked.gpus is not None:
         yield (
-            f"of a GPU's memory {asked.usable:.0%} may be used: the rest is for CUDA itself, "
-            "graphs and fragmentation"
+            f"of a GPU's memory {asked.usable:.0%} may be used: the rest is for CUDA's own context "
+            "in each process, graphs and fragmentation, none of which was measured"
         )
         yield ASSUMED
         yield "no figure of a GPU was measured: a plan is arithmetic"
     if layout.cpu:
         yield (
-            "what each process holds before it loads a model is not counted, and it was measured "
-            "to hold more than is predicted: this is the least (`python -m benchmarks plan`)"
+            "what the allocator holds between blocks of tensors is not counted: a learner was "
+            "measured to hold more than is predicted (`python -m benchmarks plan`)"
+        )
+        yield (
+            "each actor has a process of its own, as on Ray: `rkd run` has one for all roles, and "
+            "so holds the libraries once"
         )
         yield "on a CPU the bottleneck is the role with the most operations for each of its threads"
     if asked.new_tokens is None:

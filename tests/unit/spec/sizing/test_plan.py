@@ -10,7 +10,7 @@ from rkd_online.errors import SpecError
 from rkd_online.spec.load import parse_spec
 from rkd_online.spec.sizing.gpus import KNOWN
 from rkd_online.spec.sizing.layout import Layout
-from rkd_online.spec.sizing.parts import GIB
+from rkd_online.spec.sizing.parts import GIB, MIB
 from rkd_online.spec.sizing.plan import Asked, make_plan
 from rkd_online.spec.sizing.refusals import memory_problems
 from rkd_online.spec.sizing.source import known_models, sized_models
@@ -259,6 +259,14 @@ def test_a_job_on_a_cpu_is_held_against_the_machine() -> None:
     assert plan.problems == ()
     transit = actor(plan, "weights in transit")
     assert transit.bytes == 3 * 4 * plan.models[0].parameters
+    assert all(part.name != "process" for part in transit.moments[0].parts)
+    for role, mib in (("learner", 450), ("scorer", 450), ("generator", 640)):
+        for moment in actor(plan, role).moments:
+            own = {part.name: part.bytes for part in moment.parts}
+            assert own["process"] == mib * MIB, f"{role}, {moment.name}"
+    sampled = actor(plan, "generator").moments[0]
+    head = next(part for part in sampled.parts if part.name == "packed head")
+    assert head.bytes == 4 * 263 * 128
     small = make_plan(parse_spec(data), Asked(KNOWN["h100"], host=GIB // 8))
     (problem,) = small.problems
     assert "is above the 0.12 GiB that may be used" in problem
