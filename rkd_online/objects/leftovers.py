@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
-from rkd_online.files import MANIFEST
+from rkd_online.files import MANIFEST, step_of
 from rkd_online.objects.job import JobObjects
 from rkd_online.objects.store import Stored
 
@@ -34,7 +34,7 @@ def _half_stored(found: Mapping[str, Stored], now: datetime) -> Iterator[tuple[s
     folders: dict[str, list[str]] = defaultdict(list)
     for path in found:
         parts = path.split("/")
-        if len(parts) > 4 and parts[3].startswith("step-"):
+        if len(parts) > 4 and step_of(parts[3]) is not None:
             folders["/".join(parts[:4])].append(path)
     for folder, paths in folders.items():
         newest = max(found[path].modified for path in paths)
