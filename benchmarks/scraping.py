@@ -55,7 +55,7 @@ class Rhythm:
 AS_SHIPPED: Final = Rhythm(seconds=15.0, block=21)
 """As docs/monitoring.md sets it; the chart's own interval is longer."""
 WORST: Final = Rhythm(seconds=1.0, block=5)
-"""As often as anybody would."""
+"""As often as anybody would: the goal is for this one."""
 RHYTHMS: Final = (AS_SHIPPED, WORST)
 
 
@@ -127,15 +127,15 @@ def measure(steps: int = STEPS) -> Result:
     often = f"scraped every {AS_SHIPPED.seconds:g} s"
     rows: list[Row] = [
         Goal(
-            what=f"median of {len(shipped.scraped)} steps {often} over {len(shipped.alone)} not",
-            value=shipped.ratio(statistics.median),
+            what=f"median of {len(worst.scraped)} steps scraped every second over as many not",
+            value=worst.ratio(statistics.median),
             unit="x",
             bound="at most",
             limit=LIMIT,
         ),
-        Figure(what=f"mean of the same, {often}", value=shipped.ratio(statistics.mean), unit="x"),
-        Figure(what="median, scraped every second", value=worst.ratio(statistics.median), unit="x"),
-        Figure(what="mean, scraped every second", value=worst.ratio(statistics.mean), unit="x"),
+        Figure(what="mean of the same", value=worst.ratio(statistics.mean), unit="x"),
+        # A median would hardly see one scrape in twenty steps.
+        Figure(what=f"mean, {often}", value=shipped.ratio(statistics.mean), unit="x"),
         Figure(what="median step, not scraped", value=statistics.median(worst.alone), unit="s"),
         Figure(what="a scrape of everything", value=statistics.median(scraper.seconds), unit="s"),
         Figure(what="what it answers", value=scraper.bytes / 1024, unit="KiB"),

@@ -2,6 +2,10 @@
 them."""
 
 import hashlib
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +33,19 @@ def by_step(folder: Path, suffix: str = "") -> dict[int, Path]:
     no folder."""
     found = ((step_of(path.name, suffix), path) for path in folder.glob(f"{STEP}*"))
     return dict(sorted((step, path) for step, path in found if step is not None))
+
+
+@contextmanager
+def whole(place: Path) -> Iterator[Path]:
+    """A file to write beside ``place``, whose place it takes when the block ends without an error:
+    whoever reads meanwhile has the file of before, or none. Each thread has a file of its own."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    partial = place.with_name(f".{place.name}.{threading.get_ident()}.partial")
+    try:
+        yield partial
+        os.replace(partial, place)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def checkpoint_path(attempt: int, step: int) -> str:

@@ -1,12 +1,11 @@
 """The objects of one job, and the folder of this node in which they are files."""
 
-import os
-import threading
 from collections.abc import Iterable
 from pathlib import Path, PurePath
 from typing import Final
 
 from rkd_online.errors import ObjectStoreError
+from rkd_online.files import whole
 from rkd_online.objects.segments import get_grown
 from rkd_online.objects.store import ObjectStore, Stored
 
@@ -71,15 +70,9 @@ class JobObjects:
 
     def pull(self, path: str | PurePath) -> Path:
         """Have an object as a file here; it appears whole. Raises FileNotFoundError."""
-        place = self.here(path)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        partial = place.with_name(f".{place.name}.{threading.get_ident()}.partial")
-        try:
+        with whole(self.here(path)) as partial:
             self.store.get(self.name(path), partial)
-            os.replace(partial, place)
-        finally:
-            partial.unlink(missing_ok=True)
-        return place
+        return self.here(path)
 
     def pull_grown(self, path: str) -> Path:
         """The same of a file whose lines were added one by one; none where it has no line yet."""

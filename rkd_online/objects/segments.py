@@ -5,11 +5,11 @@ n * n / 2 times; in segments only the last one is written again.
 """
 
 import os
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from rkd_online.files import whole
 from rkd_online.objects.store import ObjectStore, Stored
 
 SEGMENT_BYTES: Final = 256 << 10
@@ -32,19 +32,13 @@ def put_grown(store: ObjectStore, file: Path, name: str, before: int) -> int:
 def get_grown(store: ObjectStore, name: str, file: Path, found: Mapping[str, Stored]) -> None:
     """Have ``file`` hold all segments in ``found``, of which it may have the first ones already.
 
-    It is written beside its place: whoever reads meanwhile has the file of before, whole.
+    Whoever reads meanwhile has the file of before, whole.
     """
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f".{file.name}.{threading.get_ident()}.partial")
-    try:
-        with partial.open("wb") as opened:
-            first = _copy_whole_segments(file, opened, sum(one.bytes for one in found.values()))
-            for number in range(first, len(found)):
-                # Read as it is now: a step may have been added since it was listed.
-                opened.write(store.read(_NAME.format(name=name, number=number)))
-        os.replace(partial, file)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole(file) as partial, partial.open("wb") as opened:
+        first = _copy_whole_segments(file, opened, sum(one.bytes for one in found.values()))
+        for number in range(first, len(found)):
+            # Read as it is now: a step may have been added since it was listed.
+            opened.write(store.read(_NAME.format(name=name, number=number)))
 
 
 def _copy_whole_segments(file: Path, into: BinaryIO, stored: int) -> int:

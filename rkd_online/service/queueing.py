@@ -8,7 +8,7 @@ from rkd_online.service.launchers.room import LabelledRoom
 from rkd_online.service.reconcile.ledgers import open_ledger
 from rkd_online.service.schemas.job import Verdict
 from rkd_online.service.services import Services
-from rkd_online.service.store import projects
+from rkd_online.service.store import jobs, projects
 from rkd_online.service.store.jobs import NewJob
 from rkd_online.service.store.projects import Quota
 from rkd_online.service.web.problems import ApiError
@@ -80,6 +80,7 @@ async def verdict(services: Services, project_id: str, spec: JobSpec, needs: Nee
     except LauncherError as error:
         return Verdict(fits=None, detail=f"needs {needs}; {error}")
     async with services.database.read() as session:
-        lack = (await open_ledger(session, room)).lack(needs)
+        _, reserved = await jobs.reserved(session)
+        lack = (await open_ledger(session, room, reserved)).lack(needs)
     now = "the cluster's own queue says when" if room.endless else "there is room for it now"
     return Verdict(fits=True, detail=f"needs {needs}; {lack or now}")

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from rkd_online.files import by_step, file_digest, step_name, step_of
+from rkd_online.files import by_step, file_digest, step_name, step_of, whole
 
 
 @pytest.mark.parametrize(("step", "name"), [(0, "step-000000"), (1234567, "step-1234567")])
@@ -36,3 +36,15 @@ def test_the_digest_of_a_file_is_the_sha256_of_its_bytes(tmp_path: Path) -> None
     path = tmp_path / "weights"
     path.write_bytes(b"abc")
     assert file_digest(path) == hashlib.sha256(b"abc").hexdigest()
+
+
+def test_a_file_takes_its_place_whole_or_not_at_all(tmp_path: Path) -> None:
+    place = tmp_path / "folder" / "file"
+    with whole(place) as partial:
+        partial.write_text("first")
+        assert not place.exists()
+    with pytest.raises(OSError, match="full"), whole(place) as partial:
+        partial.write_text("seco")
+        raise OSError("the disk is full")
+    assert place.read_text() == "first"
+    assert list(place.parent.iterdir()) == [place]

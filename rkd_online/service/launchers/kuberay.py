@@ -69,8 +69,7 @@ class KubeRay:
         name = submission_id(job_id, attempt)
         rayjob = await self._kubernetes.rayjob(name)
         if rayjob is None:
-            self._forget(name)
-            self._seen.pop(name, None)
+            self._forget_gone(name)
             return RunStatus(RunState.UNKNOWN, "Kubernetes has no RayJob of it")
         self._seen[name] = _dashboard(rayjob)
         found = status_of(rayjob)
@@ -155,11 +154,14 @@ class KubeRay:
         for name in self._handed_over | self._asked_to_stop.keys() | self._seen.keys():
             try:
                 if await self._kubernetes.rayjob(name) is None:
-                    self._forget(name)
-                    self._seen.pop(name, None)
+                    self._forget_gone(name)
             except LauncherError as error:
                 log.warning("what is known of RayJobs that are gone stays for now: %s", error)
                 return
+
+    def _forget_gone(self, name: str) -> None:
+        self._forget(name)
+        self._seen.pop(name, None)
 
     def _forget(self, name: str) -> None:
         self._handed_over.discard(name)

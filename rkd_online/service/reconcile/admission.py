@@ -42,7 +42,7 @@ class Admission:
         ``room`` is the cluster's, or why it is not known.
         """
         await jobs.lock_queue(session)
-        running, _ = await jobs.reserved(session)
+        running, reserved = await jobs.reserved(session)
         waiting = await jobs.next_in_line(session, self._now(), MOST_LOOKED_AT)
         if isinstance(room, str):
             for job in waiting:
@@ -50,7 +50,7 @@ class Admission:
             return []
         quotas = await _Quotas.read(session)
         places = self._settings.max_running_jobs - running
-        ledger = await open_ledger(session, room)
+        ledger = await open_ledger(session, room, reserved)
         begun: list[tuple[JobRow, AttemptRow]] = []
         for job in waiting:
             if len(begun) >= places:

@@ -1,6 +1,7 @@
 """What is free for jobs that wait, behind those that hold a place."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -12,9 +13,9 @@ from rkd_online.spec.needs import KINDS, Role
 from rkd_online.spec.placed import PlacedNeeds
 
 
-async def open_ledger(session: AsyncSession, room: Room) -> Ledger:
-    """By the nodes of each role, where it is known which they are."""
-    _, reserved = await jobs.reserved(session)
+async def open_ledger(session: AsyncSession, room: Room, reserved: Mapping[str, float]) -> Ledger:
+    """By the nodes of each role, where it is known which they are. ``reserved`` is what the jobs
+    that hold a place need, by kind."""
     if not isinstance(room, LabelledRoom):
         return Ledger(room, reserved)
     return RoleLedger(room, reserved, await _reserved_by_role(session, room.label))

@@ -2,7 +2,6 @@
 and has no flush to plan."""
 
 from functools import cache
-from typing import Any
 
 from sqlalchemy import Insert, Table, insert
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -12,21 +11,14 @@ from rkd_online.service.store.columns import Base
 
 async def write(session: AsyncSession, row: Base) -> None:
     """Insert a row at once. What it leaves out gets the column's default, in the database alone."""
-    table = _table(type(row))
-    values = {name: value for name in table.c.keys() if (value := _given(row, name)) is not None}  # noqa: SIM118
-    await session.execute(_insert(table), values)
+    table, statement = _insert(type(row))
+    given = vars(row)
+    values = {one.key: given[one.key] for one in table.c if given.get(one.key) is not None}
+    await session.execute(statement, values)
 
 
 @cache
-def _table(kind: type[Base]) -> Table:
-    return Base.metadata.tables[kind.__tablename__]
-
-
-@cache
-def _insert(table: Table) -> Insert:
+def _insert(kind: type[Base]) -> tuple[Table, Insert]:
     """Inline: nothing asks for a number that the database chose."""
-    return insert(table).inline()
-
-
-def _given(row: Base, name: str) -> Any:
-    return row.__dict__.get(name)
+    table = Base.metadata.tables[kind.__tablename__]
+    return table, insert(table).inline()

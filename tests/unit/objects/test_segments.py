@@ -6,6 +6,7 @@ import pytest
 
 from rkd_online.errors import ObjectStoreError
 from rkd_online.objects import segments
+from rkd_online.objects.job import JobObjects
 from rkd_online.objects.segments import put_grown
 from tests.unit.objects.stores import break_, node
 
@@ -53,8 +54,8 @@ def test_a_longer_file_that_lies_there_is_replaced(tmp_path: Path) -> None:
     assert there.pull_grown("m.jsonl").read_bytes() == b"0123456789abcde"
 
 
-def test_who_reads_while_it_grows_has_the_file_of_before(tmp_path: Path) -> None:
-    here, there = node(tmp_path, "a"), node(tmp_path, "b")
+def grown_behind_its_copy(here: JobObjects, there: JobObjects) -> Path:
+    """The copy on another node of a file that has more by now."""
     here.folder.mkdir(parents=True)
     file = here.here("m.jsonl")
     file.write_bytes(b"0123456789abcde")
@@ -62,6 +63,12 @@ def test_who_reads_while_it_grows_has_the_file_of_before(tmp_path: Path) -> None
     cached = there.pull_grown("m.jsonl")
     file.write_bytes(b"0123456789abcdefghijklmnop")
     put_grown(here.store, file, here.name("m.jsonl"), size)
+    return cached
+
+
+def test_who_reads_while_it_grows_has_the_file_of_before(tmp_path: Path) -> None:
+    here, there = node(tmp_path, "a"), node(tmp_path, "b")
+    cached = grown_behind_its_copy(here, there)
     read, seen = there.store.read, []
 
     def reading(name: str) -> bytes:
@@ -78,13 +85,7 @@ def test_who_reads_while_it_grows_has_the_file_of_before(tmp_path: Path) -> None
 
 def test_a_read_that_fails_leaves_the_file_of_before(tmp_path: Path) -> None:
     here, there = node(tmp_path, "a"), node(tmp_path, "b")
-    here.folder.mkdir(parents=True)
-    file = here.here("m.jsonl")
-    file.write_bytes(b"0123456789abcde")
-    size = put_grown(here.store, file, here.name("m.jsonl"), 0)
-    cached = there.pull_grown("m.jsonl")
-    file.write_bytes(b"0123456789abcdefghijklmnop")
-    put_grown(here.store, file, here.name("m.jsonl"), size)
+    cached = grown_behind_its_copy(here, there)
     break_(there, float("inf"), "cat_file")
     with pytest.raises(ObjectStoreError):
         there.pull_grown("m.jsonl")
