@@ -5,21 +5,25 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
-import time
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-import httpx
 from pydantic import SecretStr
 
 from rkd_online.errors import ClusterError
 from rkd_online.service import processes
+from rkd_online.service.local_ray_start import (
+    HOST,
+    answers,
+    free_port,
+    let_runs_go_first,
+    refuse_taken,
+    wait_until_up,
+)
 from rkd_online.service.settings import Settings
 
-HOST = "127.0.0.1"
 STOP_SECONDS = 45.0
 """Ray gives its own parts up to 30 s to drain."""
 NOT_OF_RUNS = {"RAY_ADDRESS", "RKD_DATABASE_URL", "RKD_FIRST_KEY", "RKD_KEY_PEPPER"}
@@ -72,13 +76,13 @@ class LocalRay:
         if not record.is_file():
             return None
         found = json.loads(record.read_text())
-        if not _answers(found["address"] + "/api/version", token):
+        if not answers(found["address"] + "/api/version", token):
             return None
         return cls(found["address"], token, found["pid"], record, None)
 
     @classmethod
     def _new(cls, settings: Settings, record: Path, token: str) -> "LocalRay":
-        _refuse_taken(settings.local_ray_port)
+        refuse_taken(settings.local_ray_port)
         address = f"http://{HOST}:{settings.local_ray_port}"
         log = settings.data_dir / "local-ray.log"
         folder = _empty_folder(_short_path(settings.data_dir))
@@ -94,7 +98,8 @@ class LocalRay:
         started = cls(address, token, process.pid, record, process)
         record.write_text(json.dumps({"address": address, "pid": process.pid}))
         try:
-            _wait_until_up(process, address, log, settings.local_ray_timeout_seconds)
+            wait_until_up(process, address, log, settings.local_ray_timeout_seconds)
+            let_runs_go_first(process.pid)
         except BaseException:
             started.close()
             raise
@@ -107,8 +112,8 @@ def _command(settings: Settings, folder: Path) -> list[str]:
         *("--include-dashboard=true", "--disable-usage-stats"),
         *(f"--node-ip-address={HOST}", "--port=0", f"--dashboard-host={HOST}"),
         f"--dashboard-port={settings.local_ray_port}",
-        f"--dashboard-agent-listen-port={_free_port()}",
-        f"--ray-client-server-port={_free_port()}",
+        f"--dashboard-agent-listen-port={free_port()}",
+        f"--ray-client-server-port={free_port()}",
         *("--min-worker-port=0", "--max-worker-port=0"),
         f"--num-cpus={settings.local_ray_cpus}",
         f"--object-store-memory={settings.local_ray_object_store_mib * 2**20}",
@@ -152,53 +157,3 @@ def _keep_logs(data_dir: Path) -> None:
         shutil.rmtree(kept, ignore_errors=True)
         shutil.move(logs.resolve(), kept)
     shutil.rmtree(folder, ignore_errors=True)
-
-
-def _refuse_taken(port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError as error:
-            raise ClusterError(
-                f"port {port} on {HOST}, for the dashboard of the local Ray, cannot be used "
-                f"({error.strerror}): stop what listens there, or choose another with "
-                "--dashboard-port or RKD_LOCAL_RAY_PORT"
-            ) from error
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _wait_until_up(
-    process: subprocess.Popen[bytes], address: str, log: Path, seconds: float
-) -> None:
-    deadline = time.monotonic() + seconds
-    while not _answers(f"{address}/api/gcs_healthz", ""):
-        if process.poll() is not None:
-            raise ClusterError(
-                f"the local Ray ended with {process.returncode} while starting; {log} ends:\n"
-                + _tail(log)
-            )
-        if time.monotonic() > deadline:
-            raise ClusterError(
-                f"the local Ray's {address}/api/gcs_healthz did not answer within {seconds:g} s "
-                f"(RKD_LOCAL_RAY_TIMEOUT_SECONDS); {log} ends:\n{_tail(log)}"
-            )
-        time.sleep(0.5)
-
-
-def _answers(url: str, token: str) -> bool:
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    try:
-        return httpx.get(url, headers=headers, timeout=5.0).is_success
-    except httpx.TransportError:
-        return False
-
-
-def _tail(log: Path, lines: int = 20) -> str:
-    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])

@@ -5,6 +5,10 @@ import subprocess
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
+
+LOWEST_PRIORITY: Final = 19
+"""As ``nice`` counts."""
 
 
 def send(pid: int, number: int) -> None:
@@ -50,3 +54,22 @@ def of_session(leader: int) -> list[int]:
             if os.getsid(int(entry.name)) == leader:
                 found.append(int(entry.name))
     return found
+
+
+def named(pids: list[int], title: str) -> list[int]:
+    """Those of these processes whose command line begins so."""
+    found = []
+    for pid in pids:
+        with suppress(FileNotFoundError, ProcessLookupError):
+            if Path(f"/proc/{pid}/cmdline").read_bytes().startswith(title.encode()):
+                found.append(pid)
+    return found
+
+
+def yield_to_others(pid: int) -> None:
+    """Give every thread of a process the lowest priority; Linux keeps one for each thread, and
+    hands it on to those that it starts."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            with suppress(ProcessLookupError):
+                os.setpriority(os.PRIO_PROCESS, int(thread.name), LOWEST_PRIORITY)

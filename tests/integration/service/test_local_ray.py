@@ -1,6 +1,7 @@
 """A real Ray head: started, taken over, spoken to through the Jobs API, and gone afterwards."""
 
 import asyncio
+import os
 import socket
 import subprocess
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from rkd_online.service.launchers.base import Launch, LauncherRefused, RunState
 from rkd_online.service.launchers.ray_jobs import RayJobs
 from rkd_online.service.local_ray import LocalRay
-from rkd_online.service.processes import alive
+from rkd_online.service.processes import alive, named, of_session
 from rkd_online.service.settings import Settings
 from rkd_online.spec.job import JobSpec
 
@@ -65,6 +66,15 @@ async def ask_without_the_token(settings: Settings) -> None:
     await launcher.close()
 
 
+def priorities_of_agents(leader: int) -> set[int]:
+    """Runs have 15: what an agent does for Prometheus must not come before a step."""
+    return {
+        os.getpriority(os.PRIO_PROCESS, int(thread.name))
+        for agent in named(of_session(leader), "ray::DashboardAgent")
+        for thread in Path(f"/proc/{agent}/task").iterdir()
+    }
+
+
 def test_a_local_ray_runs_an_attempt_and_leaves_nothing_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -76,6 +86,7 @@ def test_a_local_ray_runs_an_attempt_and_leaves_nothing_behind(
     )
     ray = LocalRay.start(settings)
     try:
+        assert priorities_of_agents(ray.pid) == {19}
         assert httpx.get(f"{ray.address}/api/jobs/").status_code == 401
         taken_over = LocalRay.start(settings)
         assert (taken_over.pid, taken_over.child) == (ray.pid, None)
