@@ -37,11 +37,12 @@ def test_rhythms_follow_each_other_behind_the_warm_up() -> None:
     assert (SLOW.seconds, SLOW.block) == (15, 21)
     assert (QUICK.seconds, QUICK.block) == (1, 5)
     plan = [*schedule(4)]
-    assert plan == [None] * 5 + [None] * 21 + [15.0] * 21 + [None] * 5 + [1.0] * 5
+    assert plan[:47] == [None] * 5 + [None] * 21 + [15.0] * 21
+    assert plan[47:] == ([None] * 5 + [1.0] * 5) * 3
     assert [first_step(rhythm, 4) for rhythm in RHYTHMS] == [6, 48]
 
 
-@pytest.mark.parametrize(("steps", "each"), [(1, (20, 4)), (20, (20, 20)), (100, (100, 100))])
+@pytest.mark.parametrize(("steps", "each"), [(1, (20, 4)), (20, (20, 60)), (100, (100, 300))])
 def test_a_job_has_enough_steps_of_both_kinds(steps: int, each: tuple[int, int]) -> None:
     plan = schedule(steps)
     # Each step takes as long as its number says, and a half where it is scraped.
@@ -58,6 +59,14 @@ def test_a_job_has_enough_steps_of_both_kinds(steps: int, each: tuple[int, int])
 
 def test_the_ratio_is_of_scraped_steps_to_others() -> None:
     assert Compared(scraped=[3.0, 6.0, 90.0], alone=[2.0, 4.0, 5.0]).ratio(statistics.median) == 1.5
+
+
+def test_the_standard_error_of_a_ratio_of_means() -> None:
+    """Of n values with a standard deviation of 1 around 10: 0.1 * sqrt(2 / n) about a ratio of 1,
+    here 0.01."""
+    values = [9.0, 11.0] * 100
+    error = Compared(scraped=values, alone=values).error(statistics.mean)
+    assert error == pytest.approx(0.01, rel=0.1)
 
 
 @pytest.fixture
