@@ -4,8 +4,9 @@
 node's own data folder. The control plane gives the rest by environment: ``RKD_CONTROL_URL``,
 ``RKD_ATTEMPT_TOKEN``, to go on from a checkpoint ``RKD_RESUME_FROM``, in ``RKD_CHANGES`` how many
 changes to the job its spec has in it already, for trackers ``RKD_PROJECT`` and in ``RKD_TRACKERS``
-the addresses of tracking servers by their names, and in ``RKD_ROLE_LABEL`` the label of nodes by
-which roles are placed, where there is one. With ``RKD_OBJECT_STORE`` records are there.
+the addresses of tracking servers by their names, in ``RKD_ROLE_LABEL`` the label of nodes by
+which roles are placed, where there is one, and on a cluster that an autoscaler adds nodes to in
+``RKD_NODE_WAIT_SECONDS`` how long they may take. With ``RKD_OBJECT_STORE`` records are there.
 What takes long to import is imported while the actors do the same.
 """
 
@@ -21,6 +22,7 @@ import ray
 
 from rkd_online.cluster.logs import keep_logs
 from rkd_online.cluster.metrics import RayMetricsSink
+from rkd_online.cluster.placement import ground_of
 from rkd_online.cluster.workforce import hire
 from rkd_online.errors import (
     ClusterError,
@@ -185,8 +187,11 @@ async def _start(
     folder: RunFolder, number: int, spec: JobSpec, resume: Path | None, control: ControlPlaneSink
 ) -> "tuple[JobSetup, PromptStream, RayWorkforce]":
     # The actors import what they need while this process does; most of a start is that.
-    label = os.environ.get("RKD_ROLE_LABEL", "")
-    hiring = asyncio.create_task(hire(folder.path.name, spec, label))
+    ground = ground_of(os.environ)
+    if ground.grows:
+        words = f"asks for room; nodes have {ground.timeout:g} s to come (RKD_NODE_WAIT_SECONDS)"
+        control.event("log", {"message": words})
+    hiring = asyncio.create_task(hire(folder.path.name, spec, ground))
     try:
         setup, prompts = await asyncio.to_thread(_prepared, folder, number, spec, resume, control)
         work = await hiring

@@ -9,7 +9,7 @@ import ray
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from rkd_online.cluster.actors import GeneratorActor, LearnerActor, ScorerActor
-from rkd_online.cluster.placement import Placement, reserve
+from rkd_online.cluster.placement import Ground, Placement, reserve
 from rkd_online.cluster.roles import ActorGenerator, ActorLearner, ActorScorer
 from rkd_online.inference.environment import engine_environment
 from rkd_online.run.setup import JobSetup
@@ -18,9 +18,6 @@ from rkd_online.spec.needs import Bundle
 from rkd_online.types import LearnerRank
 
 log = logging.getLogger(__name__)
-
-PLACEMENT_TIMEOUT = 300.0
-"""Seconds to wait for room on the cluster."""
 
 
 class RayWorkforce:
@@ -146,7 +143,7 @@ class RayWorkforce:
         return actor, name, self._resources.timeout_seconds
 
 
-async def hire(job: str, spec: JobSpec, role_label: str) -> RayWorkforce:
+async def hire(job: str, spec: JobSpec, ground: Ground) -> RayWorkforce:
     """Reserve room for a job's actors and let them begin."""
-    placement = await reserve(spec.resources, len(spec.courses), job, PLACEMENT_TIMEOUT, role_label)
+    placement = await reserve(spec.resources, len(spec.courses), job, ground)
     return RayWorkforce(job, spec, placement)

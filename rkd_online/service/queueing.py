@@ -54,8 +54,6 @@ async def never_fits(services: Services, spec: JobSpec, needs: Needs) -> str | N
     """Why the cluster could never hold a job; None also where the cluster does not tell."""
     if problem := scattered(needs) or services.launcher.unfit(spec):
         return problem
-    if services.settings.cluster_grows_to:
-        return shortfall(Needs(needs.bundles, one_node=False), [services.settings.cluster_grows_to])
     try:
         room = await services.room.latest()
     except LauncherError:

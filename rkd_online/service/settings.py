@@ -22,6 +22,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from rkd_online.objects.address import address_problem
 from rkd_online.service.access.keys import key_id
+from rkd_online.service.launchers.groups import NodeGroup
 from rkd_online.service.safety.hub import pattern_problem
 from rkd_online.service.safety.trackers import server_problem
 
@@ -121,9 +122,13 @@ class Settings(BaseSettings):
     """Jobs that run at the same time; the others wait in the queue."""
     backfill_seconds: NonNegativeFloat = 600.0
     """A job that waits for room on the cluster lets smaller ones pass it for this long."""
-    cluster_grows_to: dict[str, float] = {}
-    """What an autoscaled cluster can grow to, such as {"CPU": 64, "GPU": 16}: a job that needs more
-    is refused; empty is what it has when a job is submitted."""
+    cluster_groups: tuple[NodeGroup, ...] = ()
+    """Groups of nodes that an autoscaler adds and removes, such as
+    [{"role": "learner", "nodes": 2, "cpus": 32, "gpus": 8}]: as if all were there, jobs are begun
+    or refused, and a run waits until its nodes come. Empty: the cluster stays as it is."""
+    node_wait_seconds: PositiveFloat = 1800.0
+    """Time that a run on a shared Ray waits for nodes of `cluster_groups` before its attempt is
+    lost."""
     max_attempts: PositiveInt = 3
     """Runs of one job that may be lost before its loss is final."""
     retry_wait_seconds: NonNegativeFloat = 10.0

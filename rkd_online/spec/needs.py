@@ -71,6 +71,11 @@ def shortfall(needs: Needs, nodes: Sequence[Mapping[str, float]]) -> str | None:
                 f"for learner ranks, scorers and generators) {where} has {room:g}: lower "
                 "resources.*.cpus, .gpus, .count or .ranks, or add nodes"
             )
+        if max(parts, default=0.0) > max(offered, default=0.0):
+            return (
+                f"an actor of the job needs {max(parts):g} {kind}, and the largest node has "
+                f"{max(offered):g}: lower resources.*.cpus or .gpus, or add larger nodes"
+            )
     return None
 
 

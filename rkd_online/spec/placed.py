@@ -60,6 +60,13 @@ def label_shortfall(needs: PlacedNeeds, nodes: Sequence[LabelledNode]) -> str | 
                     f"the {share.role} of the job needs {wanted:g} {kind} ({share.count} x "
                     f"{share.bundle[kind]:g}), and the {len(mine)} nodes with the label "
                     f"{needs.label}={share.role} have {offered:g}: lower resources.{share.role}, "
-                    "or label more nodes"
+                    "or give that role more nodes"
+                )
+            largest = max((node.resources.get(kind, 0.0) for node in mine), default=0.0)
+            if share.count and share.bundle.get(kind, 0.0) > largest:
+                return (
+                    f"each {share.role} of the job needs {share.bundle[kind]:g} {kind}, and the "
+                    f"largest node with the label {needs.label}={share.role} has {largest:g}: "
+                    f"lower resources.{share.role}, or give that role larger nodes"
                 )
     return None

@@ -94,7 +94,7 @@ def test_a_key_that_is_none_is_refused(plane: tuple[str, str]) -> None:
     )
 
 
-ROLES = {"role_label": "rkd.io/role", "cluster_grows_to": {"CPU": 192.0, "GPU": 32.0}}
+ROLES = {"role_label": "rkd.io/role"}
 """As values-prod-gpu.yaml has them."""
 
 

@@ -9,6 +9,7 @@ import pytest
 from pydantic import AliasChoices
 
 from rkd_online.service.app import PASS_SECONDS, create_app
+from rkd_online.service.launchers.groups import NodeGroup
 from rkd_online.service.server import DRAIN_SECONDS
 from rkd_online.service.settings import Settings
 from tests.deploy.charts import CHART, Helm, Object, merged, of_kind, pods
@@ -76,7 +77,7 @@ def test_what_config_may_set_is_what_the_chart_does_not(helm: Helm) -> None:
     everything = environment(helm.template(SCENARIOS["everything"]).objects)
     own = everything.keys() | environment(helm.template(SCENARIOS["rayjob"]).objects).keys()
     owned = own - set(SCENARIOS["everything"]["config"])
-    overridable = {"RKD_CLUSTER_GROWS_TO", "RKD_ALLOWED_PATHS"}
+    overridable = {"RKD_CLUSTER_GROUPS", "RKD_ALLOWED_PATHS"}
     settable = {
         one
         for name in Settings.model_fields
@@ -108,7 +109,7 @@ def test_config_of_every_type_arrives_as_it_is(helm: Helm, monkeypatch: pytest.M
         "RKD_ALLOWED_MODELS": ["hf:Qwen/*", "hf:google/*@main"],
         "RKD_ALLOWED_PATHS": ["/models", "/more"],
         "RKD_ALLOW_EVALUATED_ANSWERS": True,
-        "RKD_CLUSTER_GROWS_TO": {"CPU": 64, "GPU": 8},
+        "RKD_CLUSTER_GROUPS": [{"nodes": 8, "cpus": 16, "gpus": 2}],
         "RKD_PAUSE_TIMEOUT_SECONDS": 10000000,
         "RKD_POLL_SECONDS": 0.5,
         "RKD_REQUESTS_PER_MINUTE": 2000000,
@@ -121,16 +122,20 @@ def test_config_of_every_type_arrives_as_it_is(helm: Helm, monkeypatch: pytest.M
     assert settings.allowed_models == ("hf:Qwen/*", "hf:google/*@main")
     assert [str(path) for path in settings.allowed_paths or ()] == ["/models", "/more"]
     assert settings.allow_evaluated_answers is True
-    assert settings.cluster_grows_to == {"CPU": 64.0, "GPU": 8.0}
+    assert settings.cluster_groups == (NodeGroup(nodes=8, cpus=16, gpus=2),)
     assert (settings.pause_timeout_seconds, settings.poll_seconds) == (10_000_000, 0.5)
     assert (settings.requests_per_minute, settings.log_level) == (2_000_000, "debug")
 
 
 def test_it_counts_on_what_all_groups_can_grow_to(rendered: Mapping[str, list[Object]]) -> None:
-    # 4 * 16 + 4 * 16 + 2 * 32 CPUs, 4 * 2 + 4 * 2 + 2 * 8 GPUs
-    assert environment(rendered["prod-gpu"])["RKD_CLUSTER_GROWS_TO"] == '{"CPU": 192, "GPU": 32}'
-    assert environment(rendered["rayjob"])["RKD_CLUSTER_GROWS_TO"] == '{"CPU": 192, "GPU": 32}'
-    assert "RKD_CLUSTER_GROWS_TO" not in environment(rendered["dev"])
+    groups = [
+        {"role": "generator", "nodes": 4, "cpus": 16, "gpus": 2},
+        {"role": "scorer", "nodes": 4, "cpus": 16, "gpus": 2},
+        {"role": "learner", "nodes": 2, "cpus": 32, "gpus": 8},
+    ]
+    assert json.loads(environment(rendered["prod-gpu"])["RKD_CLUSTER_GROUPS"]) == groups
+    assert json.loads(environment(rendered["rayjob"])["RKD_CLUSTER_GROUPS"]) == groups
+    assert "RKD_CLUSTER_GROUPS" not in environment(rendered["dev"])
 
 
 def test_a_file_database_has_one_process_at_a_time(rendered: Mapping[str, list[Object]]) -> None:

@@ -146,8 +146,8 @@ WRONG: Mapping[str, tuple[Mapping[str, Any], str]] = {
         "device is cpu, and a group of ray.workerGroups has gpus, which its image could not use",
     ),
     "growth to GPUs and no group of them": (
-        {"config": {"RKD_CLUSTER_GROWS_TO": {"GPU": 8}}},
-        "config.RKD_CLUSTER_GROWS_TO names GPU, and no group of ray.workerGroups has gpus",
+        {"config": {"RKD_CLUSTER_GROUPS": [{"nodes": 1, "cpus": 8, "gpus": 8}]}},
+        "config.RKD_CLUSTER_GROUPS has a group with gpus, and ray.workerGroups has none",
     ),
     "placement by role without the roles": (
         {"ray": {"roleLabel": "rkd.io/role"}},

@@ -16,6 +16,7 @@ from rkd_online.service.launchers.base import (
     RunStatus,
 )
 from rkd_online.service.launchers.driver import STOP_WAIT_SECONDS, submission_id
+from rkd_online.service.launchers.groups import grown_room
 from rkd_online.service.launchers.kubernetes import Kubernetes
 from rkd_online.service.launchers.packing import replicas
 from rkd_online.service.launchers.ray_dashboard import RayDashboard
@@ -23,7 +24,7 @@ from rkd_online.service.launchers.ray_runs import RayRuns
 from rkd_online.service.launchers.rayjob_manifest import rayjob_of, secret_of
 from rkd_online.service.launchers.rayjob_status import status_of
 from rkd_online.service.launchers.rayjob_template import read_template
-from rkd_online.service.launchers.room import Node, Room, endless_room
+from rkd_online.service.launchers.room import Room, endless_room
 from rkd_online.service.settings import Settings
 from rkd_online.service.store.attempts import TokenOf
 from rkd_online.spec.job import JobSpec
@@ -125,10 +126,10 @@ class KubeRay:
     async def room(self) -> Room:
         """Kueue, or Kubernetes, keeps a RayJob waiting until there is room: what is counted here is
         what the cluster may grow to, or nothing."""
-        grows_to = self._settings.cluster_grows_to
-        if self._template.queue or not grows_to:
+        groups = self._settings.cluster_groups
+        if self._template.queue or not groups:
             return endless_room()
-        return Room((Node(total=grows_to, used={}),))
+        return grown_room(groups, self._settings.role_label)
 
     def dashboard(self, job_id: str, attempt: int) -> str:
         """The attempt's page in its own Ray's dashboard; empty where no address is known."""

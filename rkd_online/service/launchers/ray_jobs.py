@@ -12,6 +12,7 @@ from rkd_online.service.launchers.base import (
     RunStatus,
 )
 from rkd_online.service.launchers.driver import TOKEN, command, environment, metadata, submission_id
+from rkd_online.service.launchers.groups import grown_room
 from rkd_online.service.launchers.ray_dashboard import RayDashboard
 from rkd_online.service.launchers.ray_nodes import NodeLabels
 from rkd_online.service.launchers.ray_runs import RayRuns
@@ -71,18 +72,22 @@ class RayJobs:
         return None
 
     async def room(self) -> Room:
-        """What Ray's autoscaler last heard of each node: a few seconds old."""
+        """What Ray's autoscaler last heard of each node: a few seconds old. Where it adds nodes,
+        all that there can be."""
+        if self._settings.cluster_groups:
+            self._ray.check(await self._ray.call("GET", "/api/version"))
+            return grown_room(self._settings.cluster_groups, self._settings.role_label)
         status = self._ray.check(await self._ray.call("GET", "/api/cluster_status"))["data"]
         report = (status["clusterStatus"] or {}).get("loadMetricsReport") or {}
         nodes = report.get("usageByNode")
         if not nodes:
             raise LauncherUnavailable(
-                f"Ray at {self._ray.address} does not tell its nodes yet: it may still be starting"
+                f"Ray at {self._ray.address} does not tell its nodes yet: it may still be starting; "
+                "one with the second version of its autoscaler never does, set RKD_CLUSTER_GROUPS"
             )
         found = {name: _node(usage) for name, usage in nodes.items()}
         label = self._settings.role_label
-        # Of what an autoscaler could add, nobody knows for which role it would be.
-        if not label or self._settings.cluster_grows_to:
+        if not label:
             return Room(tuple(found.values()))
         labels = await self._labels.of(found.keys())
         of_roles = (NodeOfRole(one.total, one.used, labels[name]) for name, one in found.items())

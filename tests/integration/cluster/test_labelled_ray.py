@@ -14,7 +14,7 @@ from ray.util.placement_group import placement_group_table
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from rkd_online.cluster.logs import keep_logs
-from rkd_online.cluster.placement import reserve
+from rkd_online.cluster.placement import Ground, reserve
 from rkd_online.errors import TooLargeError
 from rkd_online.service.launchers.base import LauncherUnavailable
 from rkd_online.service.launchers.ray_jobs import RayJobs
@@ -57,7 +57,7 @@ def roles_by_node() -> dict[str, str]:
 
 
 def test_each_role_goes_to_the_nodes_of_its_label(cluster: Cluster) -> None:
-    placement = asyncio.run(reserve(RESOURCES, 1, "job-1", 60.0, LABEL))
+    placement = asyncio.run(reserve(RESOURCES, 1, "job-1", Ground(LABEL)))
     table: dict[str, Any] = placement_group_table(placement.group)
     where = roles_by_node()
     placed = [where[table["bundles_to_node_id"][index]] for index in range(5)]
@@ -72,8 +72,8 @@ def test_a_role_whose_nodes_are_too_small_is_refused_though_the_cluster_is_not(
         update={"generator": RESOURCES.generator.model_copy(update={"count": 3})}
     )
     with pytest.raises(TooLargeError, match=r"generator of the job needs 3 GPU \(3 x 1\), and the"):
-        asyncio.run(reserve(three, 1, "job-2", 5.0, LABEL))
-    free = asyncio.run(reserve(three, 1, "job-3", 60.0, ""))
+        asyncio.run(reserve(three, 1, "job-2", Ground(LABEL)))
+    free = asyncio.run(reserve(three, 1, "job-3", Ground()))
     free.release()
 
 
@@ -117,7 +117,7 @@ def test_the_control_plane_knows_what_the_nodes_of_each_role_have_and_what_is_ta
             await launcher.close()
 
     asyncio.run(told(free))
-    placement = asyncio.run(reserve(RESOURCES, 1, "job-5", 60.0, LABEL))
+    placement = asyncio.run(reserve(RESOURCES, 1, "job-5", Ground(LABEL)))
     asyncio.run(told(taken))
     placement.release()
 
@@ -127,7 +127,7 @@ def test_the_ends_of_actors_logs_are_kept(cluster: Cluster, tmp_path: Path) -> N
         def talk(self) -> None:
             print("\x1b[36mso it was said\x1b[0m", flush=True)
 
-    placement = asyncio.run(reserve(RESOURCES, 1, "job-4", 60.0, LABEL))
+    placement = asyncio.run(reserve(RESOURCES, 1, "job-4", Ground(LABEL)))
     actor = (
         ray.remote(Talker)
         .options(

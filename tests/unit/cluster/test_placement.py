@@ -51,6 +51,17 @@ def test_a_job_of_one_node_is_measured_against_the_largest() -> None:
         check_fits(Needs(wanted, one_node=True), two)
 
 
+def test_an_actor_has_to_fit_one_node() -> None:
+    four = nodes({"CPU": 2.0}, {"CPU": 2.0}, {"CPU": 2.0}, {"CPU": 2.0})
+    check_fits(Needs(({"CPU": 2.0},) * 4, one_node=False), four)
+    with pytest.raises(TooLargeError) as refused:
+        check_fits(Needs(({"CPU": 1.0}, {"CPU": 3.0}), one_node=False), four)
+    assert str(refused.value) == (
+        "an actor of the job needs 3 CPU, and the largest node has 2: lower resources.*.cpus or "
+        ".gpus, or add larger nodes"
+    )
+
+
 ON_GPUS = Resources.model_validate(
     {
         "device": "cuda",
@@ -80,7 +91,7 @@ def test_a_role_is_measured_against_the_nodes_that_have_its_label() -> None:
         check_fits(needs, [*both, small])
     assert str(refused.value) == (
         "the generator of the job needs 4 CPU (2 x 2), and the 1 nodes with the label "
-        "rkd.io/role=generator have 3: lower resources.generator, or label more nodes"
+        "rkd.io/role=generator have 3: lower resources.generator, or give that role more nodes"
     )
 
 

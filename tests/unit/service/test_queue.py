@@ -120,18 +120,6 @@ async def test_a_job_that_can_never_fit_is_refused_with_the_arithmetic(plane: Pl
     )
 
 
-async def test_a_cluster_that_can_grow_is_measured_at_its_largest(
-    settings: Settings, clock: Clock
-) -> None:
-    large = settings.model_copy(update={"cluster_grows_to": {"CPU": 4.0, "GPU": 2.0}})
-    async with open_plane(large, clock) as plane:
-        plane.launcher.nodes = [Node({"CPU": 0.0}, {})]
-        await plane.submit(**GPU)
-        resources = {**GPU["resources"], "scorer": {"gpus": 1, "cpus": 9}}
-        answer = await plane.http.post("/v1/jobs", json=spec(resources=resources))
-        assert "the job needs 11 CPU (1 + 9 + 1" in answer.json()["detail"]
-
-
 async def test_where_the_cluster_does_not_tell_a_job_is_queued(plane: Plane) -> None:
     plane.launcher.hidden = LauncherUnavailable("Ray is away")
     await plane.submit()

@@ -18,8 +18,8 @@
 - {name: RKD_ROLE_LABEL, value: {{ . }}}
 {{- end }}
 {{- if or .Values.ray.autoscaling.enabled (eq .Values.launcher "rayjob") }}
-{{- if not (hasKey .Values.config "RKD_CLUSTER_GROWS_TO") }}
-- {name: RKD_CLUSTER_GROWS_TO, value: {{ include "rkd.growsTo" . | quote }}}
+{{- if not (hasKey .Values.config "RKD_CLUSTER_GROUPS") }}
+- {name: RKD_CLUSTER_GROUPS, value: {{ include "rkd.groups" . | quote }}}
 {{- end }}
 {{- end }}
 {{- end }}

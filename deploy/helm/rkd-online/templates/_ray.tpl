@@ -19,7 +19,7 @@ gcsFaultToleranceOptions:
 {{- end }}
 {{- if $scales }}
 autoscalerOptions:
-  version: v1 # the control plane reads what this one tells about nodes
+  version: v2 # the first one does not know labels
   idleTimeoutSeconds: {{ $ray.autoscaling.idleTimeoutSeconds }}
   upscalingMode: Default
   imagePullPolicy: {{ $root.Values.images.pullPolicy }}
@@ -143,13 +143,13 @@ nvidia.com/gpu: {{ .gpus }}
 {{- end }}
 {{- end }}
 
-{{/* What all groups together can grow to, as the control plane counts it. */}}
-{{- define "rkd.growsTo" -}}
-{{- $cpus := 0 -}}
-{{- $gpus := 0 -}}
+{{/* What groups can grow to, as the control plane counts it. */}}
+{{- define "rkd.groups" -}}
+{{- $groups := list -}}
 {{- range .Values.ray.workerGroups -}}
-{{- $cpus = add $cpus (mul .cpus .maxReplicas) -}}
-{{- $gpus = add $gpus (mul .gpus .maxReplicas) -}}
+{{- if .maxReplicas -}}
+{{- $groups = append $groups (dict "role" .role "nodes" .maxReplicas "cpus" .cpus "gpus" .gpus) -}}
 {{- end -}}
-{"CPU": {{ $cpus }}{{ if $gpus }}, "GPU": {{ $gpus }}{{ end }}}
+{{- end -}}
+{{ toJson $groups }}
 {{- end }}

@@ -72,8 +72,10 @@
 {{- if and (eq $v.device "cpu") (gt (int $gpus) 0) -}}
 {{- $found = append $found "device is cpu, and a group of ray.workerGroups has gpus, which its image could not use: set device to cuda, or gpus to 0" -}}
 {{- end -}}
-{{- if and (get (get $v.config "RKD_CLUSTER_GROWS_TO" | default dict) "GPU") (eq (int $gpus) 0) -}}
-{{- $found = append $found "config.RKD_CLUSTER_GROWS_TO names GPU, and no group of ray.workerGroups has gpus: give one gpus, or remove it" -}}
+{{- range (get $v.config "RKD_CLUSTER_GROUPS" | default list) -}}
+{{- if and .gpus (eq (int $gpus) 0) -}}
+{{- $found = append $found "config.RKD_CLUSTER_GROUPS has a group with gpus, and ray.workerGroups has none: give one gpus, or remove it" -}}
+{{- end -}}
 {{- end -}}
 {{- if or $v.ray.roleLabel $rayjob -}}
 {{- range (list "generator" "scorer" "learner") -}}

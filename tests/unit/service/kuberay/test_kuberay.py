@@ -14,6 +14,7 @@ from rkd_online.service.launchers.base import (
     RunState,
     RunStatus,
 )
+from rkd_online.service.launchers.groups import NodeGroup
 from rkd_online.service.launchers.kuberay import KubeRay
 from rkd_online.service.launchers.kubernetes import Kubernetes
 from rkd_online.service.settings import Settings
@@ -332,9 +333,10 @@ async def test_room_is_kueues_or_what_the_cluster_may_grow_to(
     assert cluster.rayjob(NAME)["spec"]["suspend"] is False
     assert "kueue.x-k8s.io/queue-name" not in cluster.rayjob(NAME)["metadata"]["labels"]
     await free.close()
-    grows = without.model_copy(update={"cluster_grows_to": {"CPU": 64.0, "GPU": 8.0}})
+    group = NodeGroup(nodes=2, cpus=32, gpus=4)
+    grows = without.model_copy(update={"cluster_groups": (group,)})
     bounded = KubeRay(grows, Kubernetes.found(""), token_of)
-    assert (await bounded.room()).totals == [{"CPU": 64.0, "GPU": 8.0}]
+    assert (await bounded.room()).totals == [{"CPU": 32.0, "GPU": 4.0}] * 2
     await bounded.close()
 
 
