@@ -28,6 +28,9 @@ STOP_SECONDS = 45.0
 """Ray gives its own parts up to 30 s to drain."""
 NOT_OF_RUNS = {"RAY_ADDRESS", "RKD_DATABASE_URL", "RKD_FIRST_KEY", "RKD_KEY_PEPPER"}
 """Variables that Ray would hand on to every run: who could read them there is administrator."""
+NICENESS = {"RAY_worker_niceness": "10"}
+"""Ray's own 15 is so near to the lowest priority, its agent's here, that this one would still take
+a third of a CPU that both want; 10 is as low before what else the machine does."""
 LINGER_SECONDS = 10.0
 """Agents notice the end of their head within seconds."""
 
@@ -123,7 +126,7 @@ def _command(settings: Settings, folder: Path) -> list[str]:
 
 def _environment(token: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name not in NOT_OF_RUNS}
-    return {**kept, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}
+    return {**NICENESS, **kept, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token}
 
 
 def _token(path: Path) -> str:

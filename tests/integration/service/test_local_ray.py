@@ -67,7 +67,7 @@ async def ask_without_the_token(settings: Settings) -> None:
 
 
 def priorities_of_agents(leader: int) -> set[int]:
-    """Runs have 15: what an agent does for Prometheus must not come before a step."""
+    """Runs have 10: what an agent does for Prometheus must not come before a step."""
     return {
         os.getpriority(os.PRIO_PROCESS, int(thread.name))
         for agent in named(of_session(leader), "ray::DashboardAgent")
