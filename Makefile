@@ -16,8 +16,11 @@ tools: ## install the programs that tests of images and monitoring call (Debian,
 demo: setup ## train the bundled student from its teacher, end to end, and show what it gained
 	$(BIN)/rkd demo
 
-test: setup ## run all tests
-	$(BIN)/python -m pytest
+test: setup ## run all tests; those that start no engine run beside each other, on up to four cores
+	@failed=0; \
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile tests/unit || failed=1; \
+	$(BIN)/python -m pytest --ignore tests/unit || failed=1; \
+	exit $$failed
 
 check: setup ## lint, formatting, strict types, import rule, dead code
 	$(BIN)/ruff check .

@@ -13,11 +13,12 @@ SKIPPED_MODULE = "import pytest\n\npytest.skip('none of it', allow_module_level=
 EXPECTED_FAILURE = "import pytest\n\n\n@pytest.mark.xfail\ndef test_it():\n    assert False\n"
 
 
-def run_pytest(folder: Path, source: str, allowed: str) -> tuple[int, str]:
+def run_pytest(folder: Path, source: str, allowed: str, *options: str) -> tuple[int, str]:
     shutil.copy(TESTS / "conftest.py", folder)
     (folder / "allowed_skips.txt").write_text(allowed)
     (folder / "test_it.py").write_text(source)
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--rootdir", str(folder)]
+    command += options
     done = subprocess.run([*command, str(folder)], capture_output=True, text=True, cwd=folder)
     return done.returncode, done.stdout
 
@@ -34,6 +35,13 @@ def test_a_skip_that_is_not_listed_fails_and_is_named(
     assert code == pytest.ExitCode.TESTS_FAILED
     assert "1 passed, 1 skipped" in output
     assert f"{node}: make it run, or list it in allowed_skips.txt" in output
+
+
+@pytest.mark.parametrize("source", [SKIPPED, SKIPPED_MODULE])
+def test_where_tests_run_beside_each_other_too(tmp_path: Path, source: str) -> None:
+    code, output = run_pytest(tmp_path, source, "# none\n", "-n", "2")
+    assert code != 0
+    assert "make it run, or list it in allowed_skips.txt" in output
 
 
 @pytest.mark.parametrize("listed", ["test_it.py::test_it", "test_it.py"])

@@ -206,7 +206,7 @@ def test_old_checkpoints_are_deleted_from_the_store_the_manifest_first(place: Pl
         removed.append("/".join(Path(path).parts[-2:]))
         files.rm_file(path)
 
-    shelved.store._files = SimpleNamespace(find=files.find, rm_file=noted)
+    shelved.store._files = SimpleNamespace(find=files.find, ls=files.ls, rm_file=noted)
     own = place.folder.attempt(1).checkpoints
     asyncio.run(keeping.shelf.prune(own, keep=1, best=4))
     assert sorted(removed) == sorted(

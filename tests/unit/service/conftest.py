@@ -27,14 +27,21 @@ def postgres_server() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
-def new_database(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> NewDatabase:
+@pytest.fixture(scope="session")
+def new_sqlite(tmp_path_factory: pytest.TempPathFactory) -> NewDatabase:
+    return sqlite_databases(tmp_path_factory.mktemp("template"))
+
+
+@pytest.fixture(scope="session")
+def new_postgresql(postgres_server: str) -> NewDatabase:
+    return postgres_databases(postgres_server)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def new_database(request: pytest.FixtureRequest) -> NewDatabase:
     """Every test that has a database runs on both."""
-    if request.param == "sqlite":
-        return sqlite_databases(tmp_path_factory.mktemp("template"))
-    return postgres_databases(request.getfixturevalue("postgres_server"))
+    made: NewDatabase = request.getfixturevalue(f"new_{request.param}")
+    return made
 
 
 @pytest.fixture
