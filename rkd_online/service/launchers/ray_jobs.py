@@ -82,9 +82,7 @@ class RayJobs:
         nodes = report.get("usageByNode")
         if not nodes:
             raise LauncherUnavailable(
-                f"Ray at {self._ray.address} does not tell its nodes yet: it may still be "
-                "starting; with the second version of its autoscaler it never does: set "
-                "RKD_CLUSTER_GROUPS"
+                f"Ray at {self._ray.address} does not tell its nodes yet: it may still be starting"
             )
         found = {name: _node(usage) for name, usage in nodes.items()}
         label = self._settings.role_label

@@ -5,17 +5,14 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import ray
 
@@ -24,6 +21,7 @@ from rkd_online.errors import ClusterError
 from rkd_online.service.launchers.groups import NodeGroup
 from rkd_online.service.launchers.ray_jobs import RayJobs
 from rkd_online.service.launchers.room import LabelledRoom
+from rkd_online.service.local_ray_start import free_port, wait_until_up
 from rkd_online.service.processes import of_session, send, session_gone
 from rkd_online.service.settings import Settings
 from rkd_online.spec.resources import Resources
@@ -84,12 +82,6 @@ def autoscaling() -> dict[str, Any]:
     }
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @pytest.fixture(scope="module")
 def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a Ray without a CPU, to which this process belongs."""
@@ -122,22 +114,12 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         )
     address = f"http://127.0.0.1:{port}"
     try:
-        _wait_for(address, folder / "ray.log")
+        wait_until_up(head, address, folder / "ray.log", START_SECONDS)
         ray.init(address=f"127.0.0.1:{gcs}", namespace="test", log_to_driver=False)
         yield address
     finally:
         ray.shutdown()
         _end(head)
-
-
-def _wait_for(address: str, log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        with suppress(httpx.TransportError):
-            if httpx.get(f"{address}/api/gcs_healthz", timeout=5).is_success:
-                return
-        time.sleep(0.5)
-    pytest.fail(f"Ray did not start within {START_SECONDS:g} s:\n{log.read_text()}")
 
 
 def _end(head: "subprocess.Popen[bytes]") -> None:

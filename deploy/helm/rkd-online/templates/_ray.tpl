@@ -147,9 +147,7 @@ nvidia.com/gpu: {{ .gpus }}
 {{- define "rkd.groups" -}}
 {{- $groups := list -}}
 {{- range .Values.ray.workerGroups -}}
-{{- if .maxReplicas -}}
 {{- $groups = append $groups (dict "role" .role "nodes" .maxReplicas "cpus" .cpus "gpus" .gpus) -}}
-{{- end -}}
 {{- end -}}
 {{ toJson $groups }}
 {{- end }}
