@@ -16,10 +16,10 @@ from rkd_online.service.launchers.groups import grown_room
 from rkd_online.service.launchers.ray_dashboard import RayDashboard
 from rkd_online.service.launchers.ray_nodes import NodeLabels
 from rkd_online.service.launchers.ray_runs import RayRuns
-from rkd_online.service.launchers.room import LabelledRoom, Node, NodeOfRole, Room
+from rkd_online.service.launchers.ray_usage import usage_by_node
+from rkd_online.service.launchers.room import LabelledRoom, NodeOfRole, Room
 from rkd_online.service.settings import Settings
 from rkd_online.spec.job import JobSpec
-from rkd_online.spec.needs import KINDS
 
 SUBMIT_TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 """Ray's job agent may still be starting when the dashboard already answers."""
@@ -72,19 +72,16 @@ class RayJobs:
         return None
 
     async def room(self) -> Room:
-        """What Ray's autoscaler last heard of each node: a few seconds old. Where it adds nodes,
-        all that there can be."""
+        """What Ray last heard of each node. Where its autoscaler adds nodes, all that there can
+        be."""
         if self._settings.cluster_groups:
             self._ray.check(await self._ray.call("GET", "/api/version"))
             return grown_room(self._settings.cluster_groups, self._settings.role_label)
-        status = self._ray.check(await self._ray.call("GET", "/api/cluster_status"))["data"]
-        report = (status["clusterStatus"] or {}).get("loadMetricsReport") or {}
-        nodes = report.get("usageByNode")
-        if not nodes:
+        found = await usage_by_node(self._ray)
+        if not found:
             raise LauncherUnavailable(
                 f"Ray at {self._ray.address} does not tell its nodes yet: it may still be starting"
             )
-        found = {name: _node(usage) for name, usage in nodes.items()}
         label = self._settings.role_label
         if not label:
             return Room(tuple(found.values()))
@@ -110,15 +107,6 @@ class RayJobs:
             "metadata": metadata(launch),
             "runtime_env": {"env_vars": variables},
         }
-
-
-def _node(usage: dict[str, list[float]]) -> Node:
-    """Pairs of what is used and what there is."""
-    known = {kind: pair for kind, pair in usage.items() if kind in KINDS}
-    return Node(
-        total={kind: total for kind, (_, total) in known.items()},
-        used={kind: used for kind, (used, _) in known.items()},
-    )
 
 
 def _words(found: dict[str, Any]) -> str:

@@ -20,7 +20,7 @@ from rkd_online.cluster.placement import Ground, reserve
 from rkd_online.errors import ClusterError
 from rkd_online.service.launchers.groups import NodeGroup
 from rkd_online.service.launchers.ray_jobs import RayJobs
-from rkd_online.service.launchers.room import LabelledRoom
+from rkd_online.service.launchers.room import LabelledRoom, NodeOfRole, Room
 from rkd_online.service.local_ray_start import free_port, wait_until_up
 from rkd_online.service.processes import of_session, send, session_gone
 from rkd_online.service.settings import Settings
@@ -138,24 +138,46 @@ def roles() -> Counter[str]:
     return Counter(role for role in alive if role)
 
 
+async def room(settings: Settings) -> Room:
+    """What the control plane is told."""
+    launcher = RayJobs(settings)
+    try:
+        return await launcher.room()
+    finally:
+        await launcher.close()
+
+
+async def reserved(settings: Settings) -> list[NodeOfRole]:
+    """The nodes with CPUs, when Ray has heard that each is in use: it asks them every second."""
+    for _ in range(20):
+        found = await room(settings)
+        assert isinstance(found, LabelledRoom)
+        nodes = [node for node in found.nodes if node.total]
+        if all(any(node.used.values()) for node in nodes):
+            break
+        await asyncio.sleep(1)
+    return nodes
+
+
 def test_nodes_of_each_role_come_for_a_run_that_waits(dashboard: str, tmp_path: Path) -> None:
     assert roles() == {}
     settings = Settings(
         data_dir=tmp_path, ray_address=dashboard, role_label=LABEL, cluster_groups=GROUPS
     )
 
-    async def room() -> Any:
-        launcher = RayJobs(settings)
-        try:
-            return await launcher.room()
-        finally:
-            await launcher.close()
-
-    told = asyncio.run(room())
+    told = asyncio.run(room(settings))
     assert isinstance(told, LabelledRoom)
     assert len(told.nodes) == 6
     placement = asyncio.run(reserve(RESOURCES, 1, "job-1", Ground(LABEL, 120.0, grows=True)))
     assert roles() == {"generator": 1, "scorer": 1, "learner": 1}
+    # The nodes that are there, of which Ray's second autoscaler leaves no report.
+    present = asyncio.run(reserved(settings.model_copy(update={"cluster_groups": ()})))
+    assert {node.labels[LABEL]: node.used for node in present} == {
+        "generator": {"CPU": 2.0, "GPU": 2.0},
+        "scorer": {"CPU": 1.0, "GPU": 0.0},
+        "learner": {"CPU": 1.0, "GPU": 1.0},
+    }
+    assert [node.total for node in present] == [{"CPU": 4.0, "GPU": 2.0}] * 3
     placement.release()
 
 
