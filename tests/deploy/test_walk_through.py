@@ -1,12 +1,14 @@
 """The commands of deploy/README.md: their flags, files and values, and what they render."""
 
 import base64
+import io
 import itertools
 import re
 import shlex
 import sqlite3
 import subprocess
 import sys
+import tarfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -168,6 +170,43 @@ def test_the_database_is_copied_as_the_page_says(tmp_path: Path) -> None:
     copy = sqlite3.connect(tmp_path / "backup.db")
     assert copy.execute("SELECT id FROM jobs").fetchall() == [("job-1",)]
     copy.close()
+
+
+def shell(start: str, folder: Path) -> list[str]:
+    """What a shell in a pod runs for the one command that begins so, for another data folder."""
+    [words] = [one for one in of("kubectl") if "sh" in one and one[-1].split("&& ")[1][:6] == start]
+    return ["sh", "-c", words[-1].replace("/var/lib/rkd", str(folder))]
+
+
+def test_what_is_backed_up_is_restored(tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    for folder, database in ((old, "backup.db"), (new, "rkd.db")):
+        (folder / "runs").mkdir(parents=True)
+        (folder / database).write_text(f"of {folder.name}")
+        (folder / "key-pepper").write_text("pepper")
+    (old / "runs" / "job-1").mkdir()
+    (old / "runs" / "job-1" / "spec.yaml").write_text("steps: 1")
+    (new / "rkd.db-wal").write_text("of new")
+    saved = subprocess.run(shell("tar -c", old), check=True, stdout=subprocess.PIPE).stdout
+    # The folder itself is the volume's: a pod may not give it the times and rights of the old one.
+    with tarfile.open(fileobj=io.BytesIO(saved)) as archive:
+        names = archive.getnames()
+    assert names == ["backup.db", "key-pepper", "runs/job-1", "runs/job-1/spec.yaml"]
+    cut = subprocess.run(shell("tar -x", new), input=saved[:700], capture_output=True)
+    assert (cut.returncode, (new / "rkd.db").read_text()) == (2, "of new")
+    subprocess.run(shell("tar -x", new), input=saved, check=True)
+    assert (new / "rkd.db").read_text() == "of old"
+    assert (new / "runs" / "job-1" / "spec.yaml").read_text() == "steps: 1"
+    assert not (new / "rkd.db-wal").exists()
+
+
+def test_nothing_follows_before_a_stopped_control_plane_is_gone() -> None:
+    said = [" ".join(words) for words in commands()]
+    after_stop = [said[i + 1] for i, line in enumerate(said) if line.endswith("--replicas=0")]
+    assert len(after_stop) == 3
+    for line in after_stop:
+        assert line.startswith("kubectl wait pod ")
+        assert "--for=delete" in line
 
 
 def test_the_pod_of_a_restore_is_as_restricted_as_the_others(

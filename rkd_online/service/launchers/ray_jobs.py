@@ -15,7 +15,7 @@ from rkd_online.service.launchers.driver import TOKEN, command, environment, met
 from rkd_online.service.launchers.groups import grown_room
 from rkd_online.service.launchers.ray_dashboard import RayDashboard
 from rkd_online.service.launchers.ray_nodes import NodeLabels
-from rkd_online.service.launchers.ray_runs import RayRuns
+from rkd_online.service.launchers.ray_runs import RayRuns, said
 from rkd_online.service.launchers.ray_usage import usage_by_node
 from rkd_online.service.launchers.room import LabelledRoom, NodeOfRole, Room
 from rkd_online.service.settings import Settings
@@ -110,7 +110,6 @@ class RayJobs:
 
 
 def _words(found: dict[str, Any]) -> str:
-    """Ray's message is followed by the log's end, which is fetched by itself."""
-    first = (found.get("message") or "").strip().partition("\n")[0]
+    first = said(found.get("message") or "")
     error_type = found.get("error_type")
     return f"{error_type}: {first}" if error_type else first

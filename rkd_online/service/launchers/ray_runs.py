@@ -63,3 +63,9 @@ class RayRuns:
         answer = await self._ray.call("GET", "/api/v0/actors", params=query, timeout=LOG_TIMEOUT)
         found: list[dict[str, Any]] = self._ray.check(answer)["data"]["result"]["result"]
         return found
+
+
+def said(message: str) -> str:
+    """What Ray says of the end of a run. Its first line announces the end of the log, which follows
+    there and is fetched by itself."""
+    return message.strip().partition("\n")[0].partition(", last available logs")[0]

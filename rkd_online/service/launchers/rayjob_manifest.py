@@ -13,7 +13,7 @@ from rkd_online.service.launchers.rayjob_template import QUEUE_LABEL, Template
 from rkd_online.service.settings import Settings
 
 SECRET_KEY: Final = "token"
-TTL_SECONDS: Final = 300
+TTL_SECONDS: Final = 60
 """How long a cluster outlives its run, where the template does not say: its logs are read then."""
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from rkd_online.service.launchers.base import RunState, RunStatus
+from rkd_online.service.launchers.ray_runs import said
 from rkd_online.service.launchers.rayjob_template import QUEUE_LABEL
 
 BY_RAY: Final = {
@@ -45,7 +46,6 @@ def _queue(rayjob: Mapping[str, Any]) -> str:
 
 
 def _words(status: Mapping[str, Any]) -> str:
-    """The first line: Ray's message is followed by the log's end."""
-    first = (status.get("message") or "").strip().partition("\n")[0]
+    first = said(status.get("message") or "")
     reason = status.get("reason", "")
     return f"{reason}: {first}" if reason and first else reason or first

@@ -134,12 +134,12 @@ async def test_starting_what_was_started_before_does_nothing(settings: Settings)
                 **DETAILS,
                 "status": "FAILED",
                 "error_type": "JOB_ENTRYPOINT_COMMAND_ERROR",
-                "message": "Job entrypoint command failed with exit code 1, logs:\nline\nline",
+                "message": "Job entrypoint command failed with exit code 1, last available logs "
+                "(truncated to 20,000 chars):\nline\nline",
             },
             RunStatus(
                 RunState.FAILED,
-                "JOB_ENTRYPOINT_COMMAND_ERROR: "
-                "Job entrypoint command failed with exit code 1, logs:",
+                "JOB_ENTRYPOINT_COMMAND_ERROR: Job entrypoint command failed with exit code 1",
             ),
         ),
     ],

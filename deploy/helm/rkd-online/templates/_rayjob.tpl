@@ -16,7 +16,7 @@ spec:
   suspend: true # Kueue starts it
   {{- end }}
   shutdownAfterJobFinishes: true
-  ttlSecondsAfterFinished: 600
+  ttlSecondsAfterFinished: {{ .Values.ray.secondsAfterAttempt }}
   backoffLimit: 0 # the control plane begins the next attempt
   submitterPodTemplate:
     metadata:
