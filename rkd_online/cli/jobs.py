@@ -15,6 +15,7 @@ from rkd_online.cli.pairs import LABELS
 from rkd_online.service.state import Status
 
 if TYPE_CHECKING:
+    from rkd_online.client import Client
     from rkd_online.service.schemas.job import JobRecord
 
 MOST = 100
@@ -34,6 +35,9 @@ Since = Annotated[
         metavar="TIME",
         help="Only those since a date, or of the last 24h or 7d.",
     ),
+]
+Wait = Annotated[
+    bool, typer.Option("--wait", help="Return when its run is over, not when that has begun.")
 ]
 Limit = Annotated[int, typer.Option(min=1, max=MOST, metavar="N", help="How many, newest first.")]
 
@@ -81,22 +85,34 @@ def show(job: JobId, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
         show_job(record)
 
 
-def cancel(job: JobId, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
+def cancel(job: JobId, wait: Wait = False, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
     """Stop a job. Its checkpoints stay."""
-    _tell(connect(url).cancel(job), as_json)
+    client = connect(url)
+    record = client.cancel(job)
+    _tell(_rested(client, record) if wait else record, as_json)
 
 
-def pause(job: JobId, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
+def pause(job: JobId, wait: Wait = False, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
     """Give a job's place on the cluster back, after a checkpoint of the step under way."""
-    record = connect(url).pause(job)
+    client = connect(url)
+    record = client.pause(job)
+    if wait:
+        record = _rested(client, record)
     _tell(record, as_json)
-    if not as_json:
+    if not as_json and record.status in (Status.PAUSING, Status.PAUSED):
         say(f"go on with it: {hint(f'resume {record.id}', url)}")
 
 
 def resume(job: JobId, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
     """Queue a paused job again; it goes on from its checkpoint."""
     _tell(connect(url).resume(job), as_json)
+
+
+def _rested(client: "Client", record: "JobRecord") -> "JobRecord":
+    """The job when its run is over, however that ended."""
+    from rkd_online.cli.watching import followed
+
+    return followed(client, record.id, lambda _: None)
 
 
 def _tell(record: "JobRecord", as_json: bool) -> None:

@@ -342,6 +342,30 @@ def test_pause_and_resume_say_where_the_job_stands(rkd: Rkd, answers: Answers) -
     assert json.loads(rkd("pause", JOB, "--json").out)["status"] == "pausing"
 
 
+def test_pause_and_cancel_wait_for_the_end_of_the_run(rkd: Rkd, answers: Answers) -> None:
+    paused = stream(("status", {"status": "pausing"}), ("status", {"status": "paused"}), end="")
+    answers.by_path = {
+        f"POST /v1/jobs/{JOB}/pause": record("pausing"),
+        f"GET /v1/jobs/{JOB}": record("paused"),
+        f"GET /v1/jobs/{JOB}/events/stream": paused,
+    }
+    outcome = rkd("pause", JOB, "--wait")
+    assert (outcome.code, outcome.out) == (
+        0,
+        f"{JOB} is paused\ngo on with it: rkd resume {JOB}\n",
+    )
+    answers.by_path = {
+        f"POST /v1/jobs/{JOB}/pause": record("pausing"),
+        f"POST /v1/jobs/{JOB}/cancel": record("stopping"),
+        f"GET /v1/jobs/{JOB}": record("succeeded"),
+        f"GET /v1/jobs/{JOB}/events/stream": stream(end="succeeded"),
+    }
+    # It came to its own end first: there is nothing to go on with.
+    assert rkd("pause", JOB, "--wait").out == f"{JOB} is succeeded\n"
+    assert rkd("cancel", JOB, "--wait").out == f"{JOB} is succeeded\n"
+    assert json.loads(rkd("cancel", JOB, "--wait", "--json").out)["status"] == "succeeded"
+
+
 def test_a_broken_spec_is_told_with_all_its_problems_a_line_each(rkd: Rkd, tmp_path: Path) -> None:
     spec = tmp_path / "broken.yaml"
     spec.write_text(
