@@ -15,8 +15,9 @@ class Event(Answer):
     at: datetime
     """When it was stored."""
     type: str
-    """``status``, ``attempt_lost``, ``launch_delayed`` or the type of a run's report. ``lost`` is
-    a run's own word for why it ends; ``attempt_lost``, with that as its cause, follows."""
+    """``status``, ``attempt_lost``, ``attempt_preempted``, ``launch_delayed`` or the type of a
+    run's report. ``lost`` is a run's own word for why it ends; ``attempt_lost``, with that as its
+    cause, follows."""
     attempt: int
     """The attempt it belongs to; 0 before the first."""
     data: dict[str, Any]

@@ -131,6 +131,7 @@ def preempt(
 ) -> None:
     """The cluster gave the run's room to another: the next attempt waits for it. No loss."""
     end(session, job, attempt, Outcome.PREEMPTED, now, cause)
+    events.append(session, job, "attempt_preempted", {"cause": cause}, now)
     job.ready_at = now
     reason = f"attempt {attempt.number} was preempted: {cause}"
     jobs.move(session, job, Status.QUEUED, now, reason)

@@ -130,7 +130,10 @@ async def test_a_preempted_job_goes_on_from_its_last_checkpoint_and_has_lost_not
         await report(plane, cluster, job_id, attempt + 1, {"number": 1, "type": "started"})
     job = await plane.job(job_id)
     assert (job["status"], job["attempt"], job["losses"]) == ("running", 5, 0)
-    reasons = [e["data"].get("reason") for e in await plane.events(job_id) if e["type"] == "status"]
+    told = await plane.events(job_id)
+    preempted = [(e["attempt"], e["data"]) for e in told if e["type"] == "attempt_preempted"]
+    assert preempted == [(number, {"cause": QUEUED}) for number in (1, 2, 3, 4)]
+    reasons = [e["data"].get("reason") for e in told if e["type"] == "status"]
     assert f"attempt 1 was preempted: {QUEUED}" in reasons
     scraped = (await plane.http.get("/metrics")).text
     assert 'rkd_attempts_total{outcome="preempted"} 4.0' in scraped
