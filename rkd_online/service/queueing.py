@@ -4,6 +4,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from rkd_online.service.access.caller import no_such_project
 from rkd_online.service.launchers.base import LauncherError
+from rkd_online.service.launchers.groups import grown_room
 from rkd_online.service.launchers.room import LabelledRoom
 from rkd_online.service.reconcile.ledgers import open_ledger
 from rkd_online.service.schemas.job import Verdict
@@ -58,6 +59,8 @@ async def never_fits(services: Services, spec: JobSpec, needs: Needs) -> str | N
         room = await services.room.latest()
     except LauncherError:
         return None
+    if groups := services.settings.cluster_groups:  # those that are not there yet count too
+        room = grown_room(groups, services.settings.role_label)
     if isinstance(needs, PlacedNeeds) and isinstance(room, LabelledRoom):
         return label_shortfall(needs, room.labelled)
     return shortfall(needs, room.totals)

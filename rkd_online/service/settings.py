@@ -123,9 +123,12 @@ class Settings(BaseSettings):
     backfill_seconds: NonNegativeFloat = 600.0
     """A job that waits for room on the cluster lets smaller ones pass it for this long."""
     cluster_groups: tuple[NodeGroup, ...] = ()
-    """Groups of nodes that an autoscaler adds and removes, such as
-    [{"role": "learner", "nodes": 2, "cpus": 32, "gpus": 8}]: as if all were there, jobs are begun
-    or refused, and a run waits until its nodes come. Empty: the cluster stays as it is."""
+    """All nodes that the cluster can have, such as
+    [{"role": "learner", "nodes": 2, "cpus": 32, "gpus": 8}]: a job that they could not hold is
+    refused, and a run waits until its nodes come. Empty: those that are there."""
+    cluster_grows: bool = True
+    """Whether an autoscaler adds the nodes of `cluster_groups`, so that jobs are begun as if all
+    were there. False: jobs wait until those that are there have room."""
     node_wait_seconds: PositiveFloat = 1800.0
     """Time that a run on a shared Ray waits for nodes of `cluster_groups` before its attempt is
     lost."""

@@ -135,7 +135,10 @@ def test_it_counts_on_what_all_groups_can_grow_to(rendered: Mapping[str, list[Ob
     ]
     assert json.loads(environment(rendered["prod-gpu"])["RKD_CLUSTER_GROUPS"]) == groups
     assert json.loads(environment(rendered["rayjob"])["RKD_CLUSTER_GROUPS"]) == groups
-    assert "RKD_CLUSTER_GROUPS" not in environment(rendered["dev"])
+    grows = {name: environment(rendered[name])["RKD_CLUSTER_GROWS"] for name in rendered}
+    assert (grows["prod-gpu"], grows["rayjob"], grows["dev"]) == ("true", "true", "false")
+    fixed = environment(rendered["dev"])["RKD_CLUSTER_GROUPS"]
+    assert json.loads(fixed) == [{"role": "", "nodes": 1, "cpus": 4, "gpus": 0}]
 
 
 def test_a_file_database_has_one_process_at_a_time(rendered: Mapping[str, list[Object]]) -> None:

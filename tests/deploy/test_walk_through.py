@@ -203,7 +203,7 @@ def test_what_is_backed_up_is_restored(tmp_path: Path) -> None:
 def test_nothing_follows_before_a_stopped_control_plane_is_gone() -> None:
     said = [" ".join(words) for words in commands()]
     after_stop = [said[i + 1] for i, line in enumerate(said) if line.endswith("--replicas=0")]
-    assert len(after_stop) == 3
+    assert len(after_stop) == 4
     for line in after_stop:
         assert line.startswith("kubectl wait pod ")
         assert "--for=delete" in line

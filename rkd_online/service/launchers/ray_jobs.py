@@ -74,7 +74,7 @@ class RayJobs:
     async def room(self) -> Room:
         """What Ray last heard of each node. Where its autoscaler adds nodes, all that there can
         be."""
-        if self._settings.cluster_groups:
+        if self._settings.cluster_groups and self._settings.cluster_grows:
             self._ray.check(await self._ray.call("GET", "/api/version"))
             return grown_room(self._settings.cluster_groups, self._settings.role_label)
         found = await usage_by_node(self._ray)

@@ -90,6 +90,34 @@ async def test_an_actor_that_no_node_could_hold_is_refused(
         )
 
 
+async def test_nodes_that_come_later_count_for_what_a_fixed_cluster_can_hold(
+    settings: Settings, clock: Clock
+) -> None:
+    """As when Ray's head is up, and its workers are starting."""
+    async with open_plane(growing(settings, cluster_grows=False), clock) as plane:
+        plane.launcher.nodes = []
+        job = await plane.submit(resources=GPUS)
+        await plane.reconcile()
+        assert (await plane.job(job))[
+            "waiting"
+        ] == "waits for room: it needs 16 CPU, and 0 are free"
+        beyond = {**GPUS, "learner": {"ranks": 5, "cpus": 1, "gpus": 1}}
+        answer = await plane.http.post("/v1/jobs", json=SPEC | {"resources": beyond})
+        assert (answer.status_code, answer.json()["code"]) == (422, "does_not_fit")
+        plane.launcher.nodes = [Node({"CPU": 64.0, "GPU": 8.0}, {})]
+        clock.pass_by(60)
+        await plane.reconcile()
+        assert [launch.job_id for launch in plane.launcher.launches] == [job]
+
+
+async def test_the_room_of_a_fixed_cluster_is_what_is_there(settings: Settings) -> None:
+    usage = {"10.0.0.1": {"CPU": [1.0, 8.0]}}
+    status = {"data": {"clusterStatus": {"loadMetricsReport": {"usageByNode": usage}}}}
+    transport = httpx.MockTransport(lambda request: httpx.Response(200, json=status))
+    fixed = growing(settings, cluster_grows=False, role_label="")
+    assert await RayJobs(fixed, transport).room() == Room((Node({"CPU": 8.0}, {"CPU": 1.0}),))
+
+
 async def test_a_run_is_told_how_long_its_nodes_may_take(settings: Settings) -> None:
     told = environment(growing(settings, node_wait_seconds=900.0), LAUNCH)
     assert ground_of(told) == Ground(LABEL, timeout=900.0, grows=True)

@@ -17,11 +17,10 @@
 {{- with .Values.ray.roleLabel }}
 - {name: RKD_ROLE_LABEL, value: {{ . }}}
 {{- end }}
-{{- if or .Values.ray.autoscaling.enabled (eq .Values.launcher "rayjob") }}
 {{- if not (hasKey .Values.config "RKD_CLUSTER_GROUPS") }}
 - {name: RKD_CLUSTER_GROUPS, value: {{ include "rkd.groups" . | quote }}}
 {{- end }}
-{{- end }}
+- {name: RKD_CLUSTER_GROWS, value: {{ include "rkd.grows" . | quote }}}
 {{- end }}
 
 {{/* Names beside that of the Service: kubelet and Prometheus ask by addresses. */}}

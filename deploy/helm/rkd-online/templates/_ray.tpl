@@ -143,11 +143,16 @@ nvidia.com/gpu: {{ .gpus }}
 {{- end }}
 {{- end }}
 
-{{/* What groups can grow to, as the control plane counts it. */}}
+{{/* All nodes that there can be, as the control plane counts them. */}}
 {{- define "rkd.groups" -}}
 {{- $groups := list -}}
 {{- range .Values.ray.workerGroups -}}
 {{- $groups = append $groups (dict "role" .role "nodes" .maxReplicas "cpus" .cpus "gpus" .gpus) -}}
 {{- end -}}
 {{ toJson $groups }}
+{{- end }}
+
+{{/* Whether they come as they are needed. */}}
+{{- define "rkd.grows" -}}
+{{ or .Values.ray.autoscaling.enabled (eq .Values.launcher "rayjob") }}
 {{- end }}
