@@ -8,15 +8,21 @@ which have no cluster.
 
 import os
 import re
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import DEVNULL
+from typing import TYPE_CHECKING
+
+import httpx
 
 from rkd_online.client import Client
+
+if TYPE_CHECKING:
+    from rkd_online.service.schemas.job import JobRecord
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "deploy" / "README.md"
@@ -94,15 +100,16 @@ class Walk:
             process.wait(10)
 
     def _status(self) -> str:
-        return str(self._client().get(self._job).status)
+        return str(self._record().status)
 
     def _steps(self) -> int:
-        progress = self._client().get(self._job).progress
+        progress = self._record().progress
         return 0 if progress is None else progress.report.step
 
-    def _client(self) -> Client:
+    def _record(self) -> "JobRecord":
         self._reach()
-        return Client(URL, (self._folder / "key").read_text().strip())
+        with Client(URL, (self._folder / "key").read_text().strip()) as client:
+            return client.get(self._job)
 
     def _reach(self) -> None:
         """kubectl forwards to one pod, and has to be told anew when that is another."""
@@ -110,7 +117,7 @@ class Walk:
             self.close()
             words = ["kubectl", "port-forward", "service/rkd", str(PORT), "--namespace", "rkd"]
             self._until("a pod of the control plane", self._has_control)
-            self._forwarding = [subprocess.Popen(words, stdout=subprocess.DEVNULL)]
+            self._forwarding = [subprocess.Popen(words, stdout=DEVNULL, stderr=DEVNULL)]
             self._until("kubectl port-forward", _answers)
 
     def _has_control(self) -> bool:
@@ -151,10 +158,10 @@ def commands(heading: str) -> list[str]:
 
 
 def _answers() -> bool:
+    """Whether the API does: kubectl goes on listening for a pod that is gone."""
     try:
-        with socket.create_connection(("127.0.0.1", PORT), 2):
-            return True
-    except OSError:
+        return httpx.get(f"{URL}/livez", timeout=5).is_success
+    except httpx.TransportError:
         return False
 
 

@@ -17,7 +17,7 @@ from rkd_online.service.launchers.ray_dashboard import RayDashboard
 from rkd_online.service.launchers.ray_nodes import NodeLabels
 from rkd_online.service.launchers.ray_runs import RayRuns, said
 from rkd_online.service.launchers.ray_usage import usage_by_node
-from rkd_online.service.launchers.room import LabelledRoom, NodeOfRole, Room
+from rkd_online.service.launchers.room import NodeOfRole, Room, room_of
 from rkd_online.service.settings import Settings
 from rkd_online.spec.job import JobSpec
 
@@ -74,20 +74,22 @@ class RayJobs:
     async def room(self) -> Room:
         """What Ray last heard of each node. Where its autoscaler adds nodes, all that there can
         be."""
-        if self._settings.cluster_groups and self._settings.cluster_grows:
-            self._ray.check(await self._ray.call("GET", "/api/version"))
-            return grown_room(self._settings.cluster_groups, self._settings.role_label)
-        found = await usage_by_node(self._ray)
+        label, groups = self._settings.role_label, self._settings.cluster_groups
+        found = await self._nodes()
+        if groups and self._settings.cluster_grows:
+            return grown_room(groups, label, found)
         if not found:
             raise LauncherUnavailable(
                 f"Ray at {self._ray.address} does not tell its nodes yet: it may still be starting"
             )
-        label = self._settings.role_label
-        if not label:
-            return Room(tuple(found.values()))
-        labels = await self._labels.of(found.keys())
-        of_roles = (NodeOfRole(one.total, one.used, labels[name]) for name, one in found.items())
-        return LabelledRoom(tuple(of_roles), label)
+        return room_of(found, label)
+
+    async def _nodes(self) -> list[NodeOfRole]:
+        found = await usage_by_node(self._ray)
+        labels = await self._labels.of(found.keys()) if self._settings.role_label else {}
+        return [
+            NodeOfRole(one.total, one.used, labels.get(name, {})) for name, one in found.items()
+        ]
 
     def dashboard(self, job_id: str, attempt: int) -> str:
         """The Ray Job's page."""

@@ -66,6 +66,13 @@ class LabelledRoom(Room):
         return Room(tuple(node for node in self.nodes if node.labels.get(self.label) == role))
 
 
+def room_of(nodes: Sequence[NodeOfRole], label: str) -> Room:
+    """The room that nodes are; labels count where ``label`` places roles."""
+    if label:
+        return LabelledRoom(tuple(nodes), label)
+    return Room(tuple(Node(node.total, node.used) for node in nodes))
+
+
 class Ledger:
     """Counts free room down while jobs are begun.
 

@@ -40,14 +40,40 @@ def grow(plane: Plane, label: str = LABEL) -> None:
     plane.launcher.room = room  # type: ignore[method-assign]
 
 
+def telling(texts: dict[str, str], roles: dict[str, str]) -> httpx.MockTransport:
+    """A Ray with its second autoscaler: what its page says of nodes, and their roles by id."""
+    listed = [
+        {"node_id": name, "node_ip": f"of-{name}", "state": "ALIVE", "labels": {LABEL: role}}
+        for name, role in roles.items()
+    ]
+    answers: dict[str, Any] = {
+        "/api/cluster_status": {"clusterStatus": None},
+        "/nodes": {"summary": [], "nodeLogicalResources": texts},
+        "/api/v0/nodes": {"result": {"result": listed}},
+    }
+    return httpx.MockTransport(
+        lambda request: httpx.Response(200, json={"data": answers[request.url.path]})
+    )
+
+
 async def test_room_is_every_node_that_there_can_be(settings: Settings) -> None:
-    transport = httpx.MockTransport(lambda request: httpx.Response(200, json={"version": "4"}))
-    room = await RayJobs(growing(settings), transport).room()
+    room = await RayJobs(growing(settings), telling({}, {})).room()
     learner, scorer, generator = (NodeOfRole(one.offer, {}, {LABEL: one.role}) for one in GROUPS)
     assert room == LabelledRoom((learner, learner, scorer, generator, generator, generator), LABEL)
-    without = await RayJobs(growing(settings, role_label=""), transport).room()
+    without = await RayJobs(growing(settings, role_label=""), telling({}, {})).room()
     assert without.totals == [node.total for node in room.nodes]
     assert type(without) is Room and type(without.nodes[0]) is Node
+
+
+async def test_what_others_take_of_nodes_that_are_there_is_taken(settings: Settings) -> None:
+    texts = {"head": "0B/2.00GiB memory", "a": "3.0/8.0 CPU\n1.0/2.0 GPU", "b": "8.0/8.0 CPU"}
+    roles = {"head": "", "a": "generator", "b": "generator"}
+    room = await RayJobs(growing(settings), telling(texts, roles)).room()
+    # The head is of no group, and b of another size than its role's.
+    used = [node.used for node in room.nodes]
+    assert used == [{}, {}, {}, {"CPU": 3.0, "GPU": 1.0}, {}, {}]
+    without = await RayJobs(growing(settings, role_label=""), telling(texts, {})).room()
+    assert [node.used for node in without.nodes] == [{"CPU": 3.0, "GPU": 1.0}, *[{}] * 5]
 
 
 async def test_a_ray_that_is_away_is_still_noticed(settings: Settings) -> None:
