@@ -15,6 +15,9 @@ LONGEST_WAIT: Final = 15.0
 FINAL: Final = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 """Answers that another try would get again."""
 
+DEFECTS: Final = (AssertionError, AttributeError, NameError, TypeError)
+"""Of a program, not of a store: they are raised as they are, at once."""
+
 log = logging.getLogger(__name__)
 
 
@@ -28,7 +31,7 @@ class Patience:
 
     def call(self, what: str, work: Callable[[], T]) -> T:
         """What ``work`` gives in the end. Raises ObjectStoreError that names ``what``; an object
-        that is not there is a FileNotFoundError at once."""
+        that is not there is a FileNotFoundError at once, and a program's defect itself."""
         since: float | None = None
         wait = FIRST_WAIT
         while True:
@@ -37,6 +40,8 @@ class Patience:
             except FileNotFoundError:
                 raise
             except Exception as error:  # every scheme has kinds of its own
+                if _is_defect(error):
+                    raise
                 now = self.clock()
                 since = now if since is None else since
                 if isinstance(error, FINAL):
@@ -49,6 +54,11 @@ class Patience:
                 log.warning("%s: %s: %s; trying again", what, type(error).__name__, error)
             self.sleep(wait)
             wait = min(2 * wait, LONGEST_WAIT)
+
+
+def _is_defect(error: Exception) -> bool:
+    """A connection that closes under a library often shows as a part of it that is None."""
+    return isinstance(error, DEFECTS) and "'NoneType'" not in str(error)
 
 
 RUN: Final = Patience(300.0)
