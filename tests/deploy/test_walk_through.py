@@ -61,7 +61,7 @@ def test_it_walks_from_an_empty_cluster_to_the_end() -> None:
     places = [next(i for i, line in enumerate(said) if step in line) for step in STEPS]
     assert places == sorted(places)
     assert {words[0] for words in commands()} == {"export", "helm", "kubectl", "rkd"}
-    assert "was never installed on a real cluster" in " ".join(PAGE.read_text().split())
+    assert "No GPU, no second node and no cloud has seen it" in " ".join(PAGE.read_text().split())
 
 
 @pytest.mark.parametrize("words", of("rkd"), ids=" ".join)
