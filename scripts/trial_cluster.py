@@ -79,14 +79,18 @@ class Walk:
         """A line with the seconds since the start."""
         print(f"{time.monotonic() - self._begun:6.0f} s {text}", flush=True)
 
+    def has_trained(self, steps: int) -> int:
+        """Wait until the newest job has done so many steps, and return how many it has."""
+        self._until(f"step {steps}", lambda: self._steps() >= steps)
+        return self._steps()
+
     def take_away(self, what: str) -> None:
         """Delete a pod without letting it end, when the newest job has trained a while."""
-        self._until("a third of the job", lambda: self._steps() >= 20)
-        before = self._steps()
+        before = self.has_trained(20)
         self.run(f"kubectl delete pod {self._pod(PODS[what])} -n rkd --grace-period=0 --force")
         self.say(f"# {what} was taken away after step {before}")
 
-    def trained(self) -> None:
+    def succeeded(self) -> None:
         """Wait for the newest job's end. Raises TrialError where it did not succeed."""
         self._until("the job's end", lambda: self._status() in ("succeeded", "failed"))
         if self._status() != "succeeded":
@@ -171,10 +175,11 @@ def walk(steps: Walk) -> None:
     for what in PODS:
         steps.run("rkd submit examples/quickstart.yaml")
         steps.take_away(what)
-        steps.trained()
+        steps.succeeded()
     steps.run("rkd submit examples/quickstart.yaml")
+    steps.has_trained(1)
     steps.section("Upgrade")
-    steps.trained()
+    steps.succeeded()
     before = steps.run("rkd list")
     steps.section("Backup and restore")
     if steps.run("rkd list") != before:
