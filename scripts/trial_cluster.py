@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from subprocess import DEVNULL
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from rkd_online.client import Client
+from rkd_online.errors import ServiceError
 
 if TYPE_CHECKING:
     from rkd_online.service.schemas.job import JobRecord
@@ -31,6 +33,7 @@ LONGEST_SECONDS = 900
 SHOWN_LINES = 8
 THERE_BEFORE = ("helm repo add", "helm install kuberay-operator")
 """The operator is the cluster's, and may serve others."""
+ENDS = ("succeeded", "failed", "cancelled")
 PODS = {
     "the control plane": "app.kubernetes.io/component=control",
     "a Ray worker": "ray.io/node-type=worker",
@@ -81,8 +84,15 @@ class Walk:
 
     def has_trained(self, steps: int) -> int:
         """Wait until the newest job has done so many steps, and return how many it has."""
-        self._until(f"step {steps}", lambda: self._steps() >= steps)
-        return self._steps()
+        reached = 0
+
+        def enough() -> bool:
+            nonlocal reached
+            reached = self._steps()
+            return reached >= steps
+
+        self._until(f"step {steps}", enough)
+        return reached
 
     def take_away(self, what: str) -> None:
         """Delete a pod without letting it end, when the newest job has trained a while."""
@@ -92,19 +102,16 @@ class Walk:
 
     def succeeded(self) -> None:
         """Wait for the newest job's end. Raises TrialError where it did not succeed."""
-        self._until("the job's end", lambda: self._status() in ("succeeded", "failed"))
-        if self._status() != "succeeded":
-            raise TrialError(f"{self._job} is {self._status()}")
+        self._until("the job's end", lambda: self._record().status.value in ENDS)
+        if (status := self._record().status) != ENDS[0]:
+            raise TrialError(f"{self._job} is {status}")
         self.say(f"# {self._job} succeeded")
 
     def close(self) -> None:
         """End what still runs."""
         for process in self._forwarding:
-            process.terminate()
+            process.kill()
             process.wait(10)
-
-    def _status(self) -> str:
-        return str(self._record().status)
 
     def _steps(self) -> int:
         progress = self._record().progress
@@ -133,13 +140,9 @@ class Walk:
         return self._output(f"kubectl get pods -n rkd -l {selector} {name}").strip()
 
     def _output(self, line: str) -> str:
+        words = ["timeout", str(LONGEST_SECONDS), "bash", "-o", "pipefail", "-c", line]
         done = subprocess.run(
-            ["bash", "-o", "pipefail", "-c", line],
-            cwd=self._folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=LONGEST_SECONDS,
+            words, cwd=self._folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         if done.returncode:
             raise TrialError(f"exit code {done.returncode} of {line}:\n{done.stdout}")
@@ -147,10 +150,13 @@ class Walk:
 
     def _until(self, what: str, true: Callable[[], bool]) -> None:
         end = time.monotonic() + LONGEST_SECONDS
-        while not true():
-            if time.monotonic() > end:
-                raise TrialError(f"waited {LONGEST_SECONDS} s for {what}")
+        while time.monotonic() < end:
+            # A pod that is taken away takes the way to the API along.
+            with suppress(ServiceError):
+                if true():
+                    return
             time.sleep(1)
+        raise TrialError(f"waited {LONGEST_SECONDS} s for {what}")
 
 
 def commands(heading: str) -> list[str]:
@@ -202,7 +208,7 @@ def main() -> None:
         steps = Walk(folder)
         try:
             walk(steps)
-        except TrialError as error:
+        except (TrialError, ServiceError) as error:
             sys.exit(str(error))
         finally:
             steps.close()

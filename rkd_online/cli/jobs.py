@@ -1,5 +1,6 @@
 """Commands about jobs of a control plane: list, show, cancel, pause, resume."""
 
+import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from rkd_online.client import Client
     from rkd_online.service.schemas.job import JobRecord
 
+POLL_SECONDS = 1.0
 MOST = 100
 """Jobs that one request can bring."""
 
@@ -93,12 +95,17 @@ def cancel(job: JobId, wait: Wait = False, url: Url = DEFAULT_URL, as_json: AsJs
 
 
 def pause(job: JobId, wait: Wait = False, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
-    """Give a job's place on the cluster back, after a checkpoint of the step under way."""
+    """Give a job's place on the cluster back, after a checkpoint of the step under way.
+
+    With --wait it exits with 1 where the job failed instead.
+    """
     client = connect(url)
     record = client.pause(job)
     if wait:
         record = _rested(client, record)
     _tell(record, as_json)
+    if record.status is Status.FAILED:
+        raise typer.Exit(1)
     if not as_json and record.status in (Status.PAUSING, Status.PAUSED):
         say(f"go on with it: {hint(f'resume {record.id}', url)}")
 
@@ -109,10 +116,12 @@ def resume(job: JobId, url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
 
 
 def _rested(client: "Client", record: "JobRecord") -> "JobRecord":
-    """The job when its run is over, however that ended."""
-    from rkd_online.cli.watching import followed
-
-    return followed(client, record.id, lambda _: None)
+    """The job when its run is over, however that ended; the control plane limits how long it takes
+    (RKD_PAUSE_TIMEOUT_SECONDS, RKD_STOP_TIMEOUT_SECONDS)."""
+    while record.status in (Status.PAUSING, Status.STOPPING):
+        time.sleep(POLL_SECONDS)
+        record = client.get(record.id)
+    return record
 
 
 def _tell(record: "JobRecord", as_json: bool) -> None:

@@ -23,7 +23,7 @@ RECENT = 20
 """Steps whose mean duration the remaining time is estimated from."""
 SAID = ("log", "paused", "change_asked", "status", "waiting", "finished")
 """What goes on until the next thing does."""
-TROUBLE = ("failed", "attempt_lost", "launch_delayed")
+TROUBLE = ("failed", "attempt_lost", "attempt_preempted", "launch_delayed")
 """Stays on the screen, above the live part."""
 
 

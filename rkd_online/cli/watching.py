@@ -38,7 +38,7 @@ def watch_job(client: "Client", job: str, as_json: bool) -> None:
     """Follow a job, and say what to type where that ends."""
     try:
         if as_json:
-            _judge(followed(client, job, show_line), client.url)
+            _judge(_followed(client, job, show_line), client.url)
         else:
             follow(client, job)
     except KeyboardInterrupt:
@@ -57,13 +57,12 @@ def follow(client: "Client", job: str) -> None:
 
     record = client.get(job)
     with Progress(steps=int(record.spec["steps"]), title=f"{record.name} · {job}") as progress:
-        record = followed(client, job, lambda event: progress.event(event.type, event.data))
+        record = _followed(client, job, lambda event: progress.event(event.type, event.data))
     _judge(record, client.url)
 
 
-def followed(client: "Client", job: str, show: "Callable[[Event], None]") -> "JobRecord":
-    """The job when it is over, or paused. A pause may be one of long ago, so the job itself is
-    asked whether it is paused now."""
+def _followed(client: "Client", job: str, show: "Callable[[Event], None]") -> "JobRecord":
+    """A pause may be one of long ago, so the job itself is asked whether it is paused now."""
     with closing(client.stream(job)) as events:
         for event in events:
             show(event)

@@ -101,6 +101,9 @@ class Outbox:
     def _main(self) -> None:
         try:
             self._work()
+        except BaseException as error:  # who waits for the records has to learn why
+            self._problem = f"{type(error).__name__}: {error}"
+            raise
         finally:
             with self._wake:
                 self._ended = True

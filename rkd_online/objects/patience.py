@@ -15,7 +15,7 @@ LONGEST_WAIT: Final = 15.0
 FINAL: Final = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 """Answers that another try would get again."""
 
-DEFECTS: Final = (AssertionError, AttributeError, NameError, TypeError)
+DEFECTS: Final = (AttributeError, NameError, TypeError)
 """Of a program, not of a store: they are raised as they are, at once."""
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,8 @@ class Patience:
 
 
 def _is_defect(error: Exception) -> bool:
-    """A connection that closes under a library often shows as a part of it that is None."""
+    """A connection that closes under a library shows as a part of it that is None, or as an
+    assertion."""
     return isinstance(error, DEFECTS) and "'NoneType'" not in str(error)
 
 

@@ -5,7 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from rkd_online.service.access.caller import no_such_project
 from rkd_online.service.launchers.base import LauncherError
 from rkd_online.service.launchers.groups import grown_room
-from rkd_online.service.launchers.room import LabelledRoom
+from rkd_online.service.launchers.room import LabelledRoom, Room
 from rkd_online.service.reconcile.ledgers import open_ledger
 from rkd_online.service.schemas.job import Verdict
 from rkd_online.service.services import Services
@@ -52,18 +52,27 @@ def beyond_quota(quota: Quota, gpus: float) -> str | None:
 
 
 async def never_fits(services: Services, spec: JobSpec, needs: Needs) -> str | None:
-    """Why the cluster could never hold a job; None also where the cluster does not tell."""
+    """Why the cluster could never hold a job; None also where nobody tells what it has."""
     if problem := scattered(needs) or services.launcher.unfit(spec):
         return problem
-    try:
-        room = await services.room.latest()
-    except LauncherError:
+    room = await whole(services)
+    if room is None:
         return None
-    if groups := services.settings.cluster_groups:  # those that are not there yet count too
-        room = grown_room(groups, services.settings.role_label)
     if isinstance(needs, PlacedNeeds) and isinstance(room, LabelledRoom):
         return label_shortfall(needs, room.labelled)
     return shortfall(needs, room.totals)
+
+
+async def whole(services: Services) -> Room | None:
+    """All nodes that there can be, whether they are there or not; None where nobody tells."""
+    try:
+        room = await services.room.latest()
+    except LauncherError:
+        room = None
+    groups = services.settings.cluster_groups
+    if not groups or (room is not None and room.endless):
+        return room
+    return grown_room(groups, services.settings.role_label)
 
 
 async def verdict(services: Services, project_id: str, spec: JobSpec, needs: Needs) -> Verdict:

@@ -125,10 +125,11 @@ class Settings(BaseSettings):
     cluster_groups: tuple[NodeGroup, ...] = ()
     """All nodes that the cluster can have, such as
     [{"role": "learner", "nodes": 2, "cpus": 32, "gpus": 8}]: a job that they could not hold is
-    refused, and a run waits until its nodes come. Empty: those that are there."""
+    refused, though some are not there yet. Empty: those that are there."""
     cluster_grows: bool = True
-    """Whether an autoscaler adds the nodes of `cluster_groups`, so that jobs are begun as if all
-    were there. False: jobs wait until those that are there have room."""
+    """Whether an autoscaler adds the nodes of `cluster_groups`: jobs are begun as if all were
+    there, and a run waits until its nodes come. False: jobs wait for the room of those that are
+    there."""
     node_wait_seconds: PositiveFloat = 1800.0
     """Time that a run on a shared Ray waits for nodes of `cluster_groups` before its attempt is
     lost."""

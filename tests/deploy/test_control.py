@@ -77,7 +77,7 @@ def test_what_config_may_set_is_what_the_chart_does_not(helm: Helm) -> None:
     everything = environment(helm.template(SCENARIOS["everything"]).objects)
     own = everything.keys() | environment(helm.template(SCENARIOS["rayjob"]).objects).keys()
     owned = own - set(SCENARIOS["everything"]["config"])
-    overridable = {"RKD_CLUSTER_GROUPS", "RKD_ALLOWED_PATHS"}
+    overridable = {"RKD_CLUSTER_GROUPS", "RKD_CLUSTER_GROWS", "RKD_ALLOWED_PATHS"}
     settable = {
         one
         for name in Settings.model_fields
@@ -139,6 +139,18 @@ def test_it_counts_on_what_all_groups_can_grow_to(rendered: Mapping[str, list[Ob
     assert (grows["prod-gpu"], grows["rayjob"], grows["dev"]) == ("true", "true", "false")
     fixed = environment(rendered["dev"])["RKD_CLUSTER_GROUPS"]
     assert json.loads(fixed) == [{"role": "", "nodes": 1, "cpus": 4, "gpus": 0}]
+
+
+def test_a_group_that_does_not_grow_has_its_replicas(helm: Helm) -> None:
+    sizes = {"cpus": 4, "gpus": 0, "memory": "8Gi", "sharedMemorySize": "1Gi"}
+    groups = [
+        {"name": "some", "role": "", "replicas": 2, "minReplicas": 0, "maxReplicas": 5, **sizes},
+        {"name": "none", "role": "", "replicas": 0, "minReplicas": 0, "maxReplicas": 5, **sizes},
+    ]
+    for autoscaled, nodes in ((False, [2]), (True, [5, 5])):
+        values = {"ray": {"workerGroups": groups, "autoscaling": {"enabled": autoscaled}}}
+        told = environment(helm.template(values).objects)["RKD_CLUSTER_GROUPS"]
+        assert [group["nodes"] for group in json.loads(told)] == nodes
 
 
 def test_a_file_database_has_one_process_at_a_time(rendered: Mapping[str, list[Object]]) -> None:

@@ -50,7 +50,8 @@ def environment(settings: Settings, launch: Launch) -> dict[str, str]:
         variables["RKD_TRACKERS"] = json.dumps(settings.trackers)
     if settings.role_label:
         variables["RKD_ROLE_LABEL"] = settings.role_label
-    if settings.cluster_groups and settings.launcher == "shared":  # a RayJob's pods are all there
+    grows = settings.cluster_groups and settings.cluster_grows
+    if grows and settings.launcher == "shared":  # a RayJob's pods are all there
         variables["RKD_NODE_WAIT_SECONDS"] = str(settings.node_wait_seconds)
     if launch.resume_from is not None:
         variables["RKD_RESUME_FROM"] = str(launch.resume_from)

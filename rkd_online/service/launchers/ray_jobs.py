@@ -76,12 +76,12 @@ class RayJobs:
         be."""
         label, groups = self._settings.role_label, self._settings.cluster_groups
         found = await self._nodes()
-        if groups and self._settings.cluster_grows:
-            return grown_room(groups, label, found)
-        if not found:
+        if not found:  # a healthy Ray tells its head at least
             raise LauncherUnavailable(
                 f"Ray at {self._ray.address} does not tell its nodes yet: it may still be starting"
             )
+        if groups and self._settings.cluster_grows:
+            return grown_room(groups, label, found)
         return room_of(found, label)
 
     async def _nodes(self) -> list[NodeOfRole]:

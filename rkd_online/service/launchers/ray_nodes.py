@@ -19,7 +19,8 @@ class NodeLabels:
         self._asked_at = 0.0
 
     async def of(self, names: Collection[str]) -> Mapping[str, Mapping[str, str]]:
-        """Labels by what the autoscaler calls nodes: their ids, or on KubeRay their addresses. One
+        """Labels by what the autoscaler calls nodes: their ids, or with the first one on KubeRay
+        their addresses. One
         that Ray does not list has none."""
         old = time.monotonic() - self._asked_at > KEPT_SECONDS
         if old or not self._known.keys() >= set(names):

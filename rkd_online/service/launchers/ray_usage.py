@@ -12,20 +12,26 @@ from rkd_online.service.launchers.ray_dashboard import RayDashboard
 from rkd_online.service.launchers.room import Node
 from rkd_online.spec.needs import KINDS
 
+NUMBER: Final = r"(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)"
 LINE: Final = re.compile(
-    r"([\d.]+)/([\d.]+) \w+(?: \(([\d.]+) used of ([\d.]+) reserved in placement groups\))?"
+    rf"{NUMBER}/{NUMBER} \w+(?: \({NUMBER} used of {NUMBER} reserved in placement groups\))?"
 )
 """Such as "1.0/4.0 CPU (1.0 used of 3.0 reserved in placement groups)". The first number leaves out
-what is reserved and not in use; nobody else can have it."""
+what is reserved and not in use; nobody else can have it. It is a difference, so that nothing may be
+-1.7e-16."""
+PAGE: Final = {"view": "summary", "nocache": "1"}
+DIGITS: Final = 4
+"""Ray counts in ten-thousandths."""
 
 
 async def usage_by_node(ray: RayDashboard) -> dict[str, Node]:
-    """Nodes by what Ray calls them, a few seconds old; empty where it does not tell them yet."""
+    """Nodes by what Ray calls them, a few seconds old; empty where it does not tell them yet. Asked
+    with a cache, the page would be as old as the question before."""
     status = ray.check(await ray.call("GET", "/api/cluster_status"))["data"]
     report = (status["clusterStatus"] or {}).get("loadMetricsReport") or {}
     if usage := report.get("usageByNode"):
         return {name: _of_numbers(numbers) for name, numbers in usage.items()}
-    page = ray.check(await ray.call("GET", "/nodes", params={"view": "summary"}))["data"]
+    page = ray.check(await ray.call("GET", "/nodes", params=PAGE))["data"]
     return {name: _of_text(text) for name, text in page["nodeLogicalResources"].items()}
 
 
@@ -54,4 +60,4 @@ def _read(line: str) -> tuple[float, float]:
     if match is None:
         raise LauncherRefused(f"Ray tells of a node {line!r}: this version of Ray is not known")
     used, total, taken, reserved = (float(part) for part in match.groups(default="0"))
-    return used - taken + reserved, total
+    return round(used - taken + reserved, DIGITS), total

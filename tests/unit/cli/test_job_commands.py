@@ -8,7 +8,7 @@ import pytest
 
 from rkd_online.service.state import Status
 from tests.unit.cli.answers import JOB, Answers, page, record, stream
-from tests.unit.cli.conftest import Rkd
+from tests.unit.cli.conftest import Outcome, Rkd
 
 ROOT = Path(__file__).resolve().parents[3]
 QUICKSTART = str(ROOT / "examples" / "quickstart.yaml")
@@ -342,28 +342,34 @@ def test_pause_and_resume_say_where_the_job_stands(rkd: Rkd, answers: Answers) -
     assert json.loads(rkd("pause", JOB, "--json").out)["status"] == "pausing"
 
 
-def test_pause_and_cancel_wait_for_the_end_of_the_run(rkd: Rkd, answers: Answers) -> None:
-    paused = stream(("status", {"status": "pausing"}), ("status", {"status": "paused"}), end="")
-    answers.by_path = {
-        f"POST /v1/jobs/{JOB}/pause": record("pausing"),
-        f"GET /v1/jobs/{JOB}": record("paused"),
-        f"GET /v1/jobs/{JOB}/events/stream": paused,
-    }
-    outcome = rkd("pause", JOB, "--wait")
-    assert (outcome.code, outcome.out) == (
+def test_pause_and_cancel_wait_for_the_end_of_the_run(
+    rkd: Rkd, answers: Answers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr("time.sleep", waits.append)
+
+    def asked_twice(command: str, begun: str, *later: str) -> Outcome:
+        answers.by_path = {
+            f"POST /v1/jobs/{JOB}/{command}": record(begun),
+            f"GET /v1/jobs/{JOB}": [record(status) for status in later],
+        }
+        waits.clear()
+        return rkd(command, JOB, "--wait")
+
+    paused = asked_twice("pause", "pausing", "pausing", "paused")
+    assert (paused.code, paused.out) == (
         0,
         f"{JOB} is paused\ngo on with it: rkd resume {JOB}\n",
     )
-    answers.by_path = {
-        f"POST /v1/jobs/{JOB}/pause": record("pausing"),
-        f"POST /v1/jobs/{JOB}/cancel": record("stopping"),
-        f"GET /v1/jobs/{JOB}": record("succeeded"),
-        f"GET /v1/jobs/{JOB}/events/stream": stream(end="succeeded"),
-    }
+    assert waits == [1.0, 1.0]
     # It came to its own end first: there is nothing to go on with.
-    assert rkd("pause", JOB, "--wait").out == f"{JOB} is succeeded\n"
-    assert rkd("cancel", JOB, "--wait").out == f"{JOB} is succeeded\n"
-    assert json.loads(rkd("cancel", JOB, "--wait", "--json").out)["status"] == "succeeded"
+    ended = asked_twice("pause", "pausing", "succeeded")
+    assert (ended.code, ended.out) == (0, f"{JOB} is succeeded\n")
+    failed = asked_twice("pause", "pausing", "failed")
+    assert (failed.code, failed.out) == (1, f"{JOB} is failed\n")
+    cancelled = asked_twice("cancel", "stopping", "stopping", "cancelled")
+    assert (cancelled.code, cancelled.out) == (0, f"{JOB} is cancelled\n")
+    assert waits == [1.0, 1.0]
 
 
 def test_a_broken_spec_is_told_with_all_its_problems_a_line_each(rkd: Rkd, tmp_path: Path) -> None:

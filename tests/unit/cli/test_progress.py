@@ -64,11 +64,13 @@ def test_phases_and_the_end_are_told_and_checkpoints_are_not() -> None:
     progress.event("checkpoint", {"step": 0, "path": "attempts/1/checkpoints/step-000000"})
     progress.event("status", {"status": "running"})
     progress.event("attempt_lost", {"cause": "its run is failed"})
+    progress.event("attempt_preempted", {"cause": "waits for Kueue"})
     progress.event("failed", {"message": "the loss of step 3 is nan"})
     assert out.getvalue().splitlines() == [
         "starting engine [1/2]",
         "job is running",
         "attempt lost: its run is failed",
+        "attempt preempted: waits for Kueue",
         "failed: the loss of step 3 is nan",
     ]
 

@@ -26,7 +26,7 @@ class Work:
 
 def test_a_store_that_comes_back_is_waited_for_longer_each_time() -> None:
     closed = AttributeError("'NoneType' object has no attribute 'write'")
-    work = Work(OSError("away"), closed, RuntimeError("503"))
+    work = Work(OSError("away"), closed, AssertionError())
     assert work.patience(60.0).call("storing a", work) == "done"
     assert work.waits == [0.5, 1.0, 2.0]
 

@@ -10,7 +10,7 @@ from rkd_online.service.launchers.base import LauncherUnavailable
 from rkd_online.service.launchers.driver import environment
 from rkd_online.service.launchers.groups import NodeGroup, grown_room
 from rkd_online.service.launchers.ray_jobs import RayJobs
-from rkd_online.service.launchers.room import LabelledRoom, Node, NodeOfRole, Room
+from rkd_online.service.launchers.room import LabelledRoom, Node, NodeOfRole, Room, endless_room
 from rkd_online.service.settings import Settings
 from tests.unit.service.kuberay.specs import GPUS, LAUNCH
 from tests.unit.service.plane import SPEC, Clock, Plane, open_plane
@@ -24,6 +24,9 @@ GROUPS = (
     NodeGroup(role="generator", nodes=3, cpus=8, gpus=2),
 )
 """Each job of GPUS needs 2 GPU for its learner, 1 for its scorers and 3 for its generators."""
+
+
+HEAD = {"head": "0B/2.00GiB memory"}
 
 
 def growing(settings: Settings, **changes: Any) -> Settings:
@@ -57,16 +60,16 @@ def telling(texts: dict[str, str], roles: dict[str, str]) -> httpx.MockTransport
 
 
 async def test_room_is_every_node_that_there_can_be(settings: Settings) -> None:
-    room = await RayJobs(growing(settings), telling({}, {})).room()
+    room = await RayJobs(growing(settings), telling(HEAD, {"head": ""})).room()
     learner, scorer, generator = (NodeOfRole(one.offer, {}, {LABEL: one.role}) for one in GROUPS)
     assert room == LabelledRoom((learner, learner, scorer, generator, generator, generator), LABEL)
-    without = await RayJobs(growing(settings, role_label=""), telling({}, {})).room()
+    without = await RayJobs(growing(settings, role_label=""), telling(HEAD, {})).room()
     assert without.totals == [node.total for node in room.nodes]
     assert type(without) is Room and type(without.nodes[0]) is Node
 
 
 async def test_what_others_take_of_nodes_that_are_there_is_taken(settings: Settings) -> None:
-    texts = {"head": "0B/2.00GiB memory", "a": "3.0/8.0 CPU\n1.0/2.0 GPU", "b": "8.0/8.0 CPU"}
+    texts = {**HEAD, "a": "3.0/8.0 CPU\n1.0/2.0 GPU", "b": "8.0/8.0 CPU"}
     roles = {"head": "", "a": "generator", "b": "generator"}
     room = await RayJobs(growing(settings), telling(texts, roles)).room()
     # The head is of no group, and b of another size than its role's.
@@ -74,6 +77,11 @@ async def test_what_others_take_of_nodes_that_are_there_is_taken(settings: Setti
     assert used == [{}, {}, {}, {"CPU": 3.0, "GPU": 1.0}, {}, {}]
     without = await RayJobs(growing(settings, role_label=""), telling(texts, {})).room()
     assert [node.used for node in without.nodes] == [{"CPU": 3.0, "GPU": 1.0}, *[{}] * 5]
+
+
+async def test_a_ray_that_tells_no_node_is_not_an_empty_one(settings: Settings) -> None:
+    with pytest.raises(LauncherUnavailable, match="does not tell its nodes yet"):
+        await RayJobs(growing(settings), telling({}, {})).room()
 
 
 async def test_a_ray_that_is_away_is_still_noticed(settings: Settings) -> None:
@@ -136,6 +144,25 @@ async def test_nodes_that_come_later_count_for_what_a_fixed_cluster_can_hold(
         assert [launch.job_id for launch in plane.launcher.launches] == [job]
 
 
+async def test_groups_decide_what_fits_while_ray_does_not_answer(
+    settings: Settings, clock: Clock
+) -> None:
+    async with open_plane(growing(settings), clock) as plane:
+        plane.launcher.hidden = LauncherUnavailable("away")
+        beyond = {**GPUS, "learner": {"ranks": 5, "cpus": 1, "gpus": 1}}
+        answer = await plane.http.post("/v1/jobs", json=SPEC | {"resources": beyond})
+        assert (answer.status_code, answer.json()["code"]) == (422, "does_not_fit")
+        await plane.submit(resources=GPUS)
+
+
+async def test_a_queue_of_the_clusters_own_decides_alone(settings: Settings, clock: Clock) -> None:
+    async with open_plane(growing(settings), clock) as plane:
+        plane.launcher.nodes = list(endless_room().nodes)
+        beyond = {**GPUS, "learner": {"ranks": 5, "cpus": 1, "gpus": 1}}
+        answer = await plane.http.post("/v1/jobs", json=SPEC | {"resources": beyond})
+        assert answer.status_code == 201
+
+
 async def test_the_room_of_a_fixed_cluster_is_what_is_there(settings: Settings) -> None:
     usage = {"10.0.0.1": {"CPU": [1.0, 8.0]}}
     status = {"data": {"clusterStatus": {"loadMetricsReport": {"usageByNode": usage}}}}
@@ -149,6 +176,8 @@ async def test_a_run_is_told_how_long_its_nodes_may_take(settings: Settings) -> 
     assert ground_of(told) == Ground(LABEL, timeout=900.0, grows=True)
     fixed = environment(settings.model_copy(update={"role_label": LABEL}), LAUNCH)
     assert ground_of(fixed) == Ground(LABEL, timeout=300.0, grows=False)
+    with_groups = environment(growing(settings, cluster_grows=False), LAUNCH)
+    assert ground_of(with_groups) == ground_of(fixed)
     of_a_rayjob = environment(growing(settings, launcher="rayjob"), LAUNCH)
     assert ground_of(of_a_rayjob) == ground_of(fixed)
     assert ground_of({}) == Ground()

@@ -24,7 +24,7 @@ def dashboard(report: Any, texts: dict[str, str]) -> RayDashboard:
     def answer(request: httpx.Request) -> httpx.Response:
         data: Any = {"clusterStatus": report}
         if request.url.path == "/nodes":
-            assert request.url.params["view"] == "summary"
+            assert request.url.query == b"view=summary&nocache=1"
             data = {"summary": [], "nodeLogicalResources": texts}
         return httpx.Response(200, json={"data": data})
 
@@ -54,6 +54,20 @@ async def test_what_is_used_beside_a_reservation_counts_too() -> None:
     text = "2.5/8.0 CPU (1.0 used of 3.0 reserved in placement groups)"
     found = await usage_by_node(dashboard(None, {"node": text}))
     assert found == {"node": Node({"CPU": 8.0}, {"CPU": 4.5})}
+
+
+@pytest.mark.parametrize(
+    ("text", "used"),
+    [
+        ("8.326672684688674e-17/4.0 CPU (0.0 used of 0.1 reserved in placement groups)", 0.1),
+        ("-1.6653345369377348e-16/4.0 CPU (0.0 used of 0.3 reserved in placement groups)", 0.3),
+    ],
+)
+async def test_differences_of_fractions_are_read(text: str, used: float) -> None:
+    """As Ray prints them."""
+    assert await usage_by_node(dashboard(None, {"node": text})) == {
+        "node": Node({"CPU": 4.0}, {"CPU": used})
+    }
 
 
 async def test_before_it_tells_of_nodes_there_are_none() -> None:

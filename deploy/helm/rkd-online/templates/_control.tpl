@@ -20,7 +20,9 @@
 {{- if not (hasKey .Values.config "RKD_CLUSTER_GROUPS") }}
 - {name: RKD_CLUSTER_GROUPS, value: {{ include "rkd.groups" . | quote }}}
 {{- end }}
-- {name: RKD_CLUSTER_GROWS, value: {{ include "rkd.grows" . | quote }}}
+{{- if not (hasKey .Values.config "RKD_CLUSTER_GROWS") }}
+- {name: RKD_CLUSTER_GROWS, value: {{ include "rkd.grows" . | trim | quote }}}
+{{- end }}
 {{- end }}
 
 {{/* Names beside that of the Service: kubelet and Prometheus ask by addresses. */}}

@@ -145,9 +145,13 @@ nvidia.com/gpu: {{ .gpus }}
 
 {{/* All nodes that there can be, as the control plane counts them. */}}
 {{- define "rkd.groups" -}}
+{{- $grows := eq (include "rkd.grows" . | trim) "true" -}}
 {{- $groups := list -}}
 {{- range .Values.ray.workerGroups -}}
-{{- $groups = append $groups (dict "role" .role "nodes" .maxReplicas "cpus" .cpus "gpus" .gpus) -}}
+{{- $nodes := ternary .maxReplicas .replicas $grows -}}
+{{- if $nodes -}}
+{{- $groups = append $groups (dict "role" .role "nodes" $nodes "cpus" .cpus "gpus" .gpus) -}}
+{{- end -}}
 {{- end -}}
 {{ toJson $groups }}
 {{- end }}
