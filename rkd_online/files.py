@@ -3,6 +3,7 @@ them."""
 
 import hashlib
 import os
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,6 +47,21 @@ def whole(place: Path) -> Iterator[Path]:
         os.replace(partial, place)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(place: Path) -> Iterator[Path]:
+    """A folder to write beside ``place``, which it replaces when the block ends without error."""
+    partial = place.with_name(f".{place.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        if place.exists():
+            shutil.rmtree(place)
+        os.replace(partial, place)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def checkpoint_path(attempt: int, step: int) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from rkd_online.export.choice import ChosenCheckpoint, KnownJob
-from rkd_online.export.folder import PROVENANCE, whole_folder
+from rkd_online.export.folder import PROVENANCE, export_folder
 from rkd_online.export.measured import measured
 from rkd_online.export.model_card import Origin, model_card
 from rkd_online.export.template import plain_template
@@ -41,7 +41,7 @@ def export_checkpoint(job: KnownJob, chosen: ChosenCheckpoint, out: Path, *, for
         spec_digest=spec_digest(job.spec),
         versions=setup.versions,
     )
-    with whole_folder(out, force=force) as folder:
+    with export_folder(out, force=force) as folder:
         for name in files:
             shutil.copyfile(chosen.path / name, folder / name)
         _end_where_the_job_did(folder / GENERATION_CONFIG, setup)

@@ -1,13 +1,12 @@
 """A folder that is exported: written beside its place and renamed into it when it is whole."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from rkd_online.errors import RecordError
+from rkd_online.files import whole_folder
 from rkd_online.spec.store_files import STORE
 
 PROVENANCE: Final = "provenance.json"
@@ -17,25 +16,18 @@ MARKS: Final = (PROVENANCE, STORE)
 
 
 @contextmanager
-def whole_folder(out: Path, *, force: bool) -> Iterator[Path]:
+def export_folder(out: Path, *, force: bool) -> Iterator[Path]:
     """A new folder to write into. It becomes ``out`` when the block ends, and is gone if it fails.
 
     Raises RecordError where ``out`` holds something and may not be replaced, or cannot be written.
     """
     place = out.expanduser().resolve()
     check_free(place, force=force)
-    partial = place.with_name(f".{place.name}.partial")
     try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        yield partial
-        if place.exists():
-            shutil.rmtree(place)
-        os.replace(partial, place)
+        with whole_folder(place) as partial:
+            yield partial
     except OSError as error:
         raise RecordError(f"cannot write --out {place}: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def check_free(place: Path, *, force: bool) -> None:

@@ -10,7 +10,7 @@ from pyarrow import parquet
 
 from rkd_online.errors import RecordError
 from rkd_online.export.choice import KnownJob
-from rkd_online.export.folder import whole_folder
+from rkd_online.export.folder import export_folder
 from rkd_online.export.model_card import task_name
 from rkd_online.files import PARQUET, by_step
 from rkd_online.models.tokenizer import decoder, load_tokenizer
@@ -37,7 +37,7 @@ def export_rollouts(
     if not files:
         raise RecordError(_none(job))
     decode = decoder(load_tokenizer(_tokenizer_folder(job)))
-    with whole_folder(out, force=force) as folder:
+    with export_folder(out, force=force) as folder:
         writer = ShardWriter(folder, shard_rows=shard_rows)
         for step, path in files.items():
             for rows in _read(path):

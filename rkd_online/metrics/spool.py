@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
+from rkd_online.files import whole
+
 log = logging.getLogger(__name__)
 
 MOST_BESIDE = 1000
@@ -112,18 +114,19 @@ class Spool:
     def _read(self, size: int) -> list[bytes]:
         assert self._file is not None
         text = os.pread(self._file, min(size, self._end - self._start), self._start)
-        whole, end, _ = text.rpartition(b"\n")
-        return whole.split(b"\n") if end else []
+        lines, end, _ = text.rpartition(b"\n")
+        return lines.split(b"\n") if end else []
 
     def _cut(self) -> None:
         """Rewrite the file without what no longer waits; where there is no room it stays as it is,
         and the numbers of its lines tell."""
-        partial = self._path.with_name(f".{self._path.name}.partial")
         try:
-            with self._path.open("rb") as whole, partial.open("wb") as rest:
-                whole.seek(self._start)
-                shutil.copyfileobj(whole, rest)
-            os.replace(partial, self._path)
+            with (
+                whole(self._path) as partial,
+                self._path.open("rb") as before,
+                partial.open("wb") as rest,
+            ):
+                before.seek(self._start)
+                shutil.copyfileobj(before, rest)
         except OSError as error:
-            partial.unlink(missing_ok=True)
             log.warning("%s keeps what was sent too: %s", self._path, error)

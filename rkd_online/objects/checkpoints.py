@@ -2,7 +2,6 @@
 whole checkpoint or none."""
 
 import json
-import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from rkd_online.errors import CheckpointError, ObjectStoreError
-from rkd_online.files import MANIFEST, file_digest
+from rkd_online.files import MANIFEST, file_digest, whole_folder
 from rkd_online.locks import exclusive
 from rkd_online.objects.held_folder import HeldFolder
 from rkd_online.objects.job import JobObjects
@@ -84,17 +83,10 @@ class CheckpointCopies:
             ) from None
 
     def _fetch(self, folder: Path, manifest: bytes, files: dict[str, Any]) -> None:
-        place = self.here(folder)
-        partial = place.with_name(f".{place.name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        try:
+        with whole_folder(self.here(folder)) as partial:
             for name, recorded in files.items():
                 self._fetch_file(folder, partial, name, recorded)
             (partial / MANIFEST).write_bytes(manifest)
-            shutil.rmtree(place, ignore_errors=True)
-            os.replace(partial, place)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
 
     def _fetch_file(self, folder: Path, partial: Path, name: str, recorded: dict[str, Any]) -> None:
         place = partial / name

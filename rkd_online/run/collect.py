@@ -5,7 +5,6 @@ on with the first wave that has none.
 """
 
 import asyncio
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from pyarrow import parquet
 
 from rkd_online.errors import RecordError
 from rkd_online.evaluation.evaluate import evaluate
+from rkd_online.files import whole
 from rkd_online.generation.seeds import sample_seed
 from rkd_online.models.tokenizer import decoder, load_tokenizer, tokenizer_digest
 from rkd_online.run.collection_folder import ASKED
@@ -144,11 +144,9 @@ def _taught(group: ScoredGroup) -> ScoredGroup:
 
 def _write(path: Path, table: pa.Table) -> None:
     """A shard that is there is whole."""
-    path.parent.mkdir(exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        parquet.write_table(table, partial, compression="zstd")
-        os.replace(partial, path)
+        with whole(path) as partial:
+            parquet.write_table(table, partial, compression="zstd")
     except OSError as error:
         raise RecordError(
             f"cannot write {path}: {error.strerror}; make room there, then give the same command "

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rkd_online.errors import RecordError
-from rkd_online.files import MANIFEST, PARQUET, by_step, step_name
+from rkd_online.files import MANIFEST, PARQUET, by_step, step_name, whole
 from rkd_online.metrics.sinks import read_reports
 from rkd_online.spec.job import JobSpec
 from rkd_online.types import ScoredGroup, StepReport, TrainingBatch, UpdateResult
@@ -18,10 +18,8 @@ def data_dir(given: Path | None = None) -> Path:
 
 def write_whole(path: Path, text: str) -> None:
     """Write a small file so that a reader sees the old one or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text)
-    os.replace(partial, path)
+    with whole(path) as partial:
+        partial.write_text(text)
 
 
 def is_checkpoint(folder: Path) -> bool:

@@ -1,6 +1,5 @@
 """A step's scored rollouts as a Parquet file: the record that outlives the run."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
+from rkd_online.files import whole
 from rkd_online.store.record import record_table
 from rkd_online.store.rows import lists, rollout_columns
 from rkd_online.types import ScoredGroup, TrainingBatch, UpdateResult
@@ -17,10 +17,8 @@ def write_rollouts(
     path: Path, groups: Sequence[ScoredGroup], batch: TrainingBatch, update: UpdateResult
 ) -> None:
     """One row per rollout, in the order of the groups. The file appears when it is whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    parquet.write_table(rollout_table(groups, batch, update), partial, compression="zstd")
-    os.replace(partial, path)
+    with whole(path) as partial:
+        parquet.write_table(rollout_table(groups, batch, update), partial, compression="zstd")
 
 
 def rollout_table(

@@ -1,6 +1,5 @@
 """Weight versions as whole safetensors files that generators of one machine can read."""
 
-import os
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rkd_online.errors import WeightSyncError
+from rkd_online.files import whole
 from rkd_online.locks import exclusive, taken
 from rkd_online.types import Logprobs, PublishedWeights, WeightVersion
 
@@ -41,10 +41,9 @@ class WeightFiles:
 
         self._check_room(tensors)
         path = self._folder / f"policy-{version:06d}.safetensors"
-        partial = path.with_suffix(".partial")
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, partial)
-        digest = _fast_digest(partial)
-        os.replace(partial, path)
+        with whole(path) as partial:
+            save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, partial)
+            digest = _fast_digest(partial)
         for old in sorted(self._folder.glob("policy-*.safetensors"))[:-KEPT_VERSIONS]:
             old.unlink()
         return PublishedWeights(version, str(path), digest, probe)

@@ -5,17 +5,17 @@ from pathlib import Path
 import pytest
 
 from rkd_online.errors import RecordError
-from rkd_online.export.folder import whole_folder
+from rkd_online.export.folder import export_folder
 
 
 def write(out: Path, text: str, *, force: bool = False) -> None:
-    with whole_folder(out, force=force) as folder:
+    with export_folder(out, force=force) as folder:
         (folder / "store.json").write_text(text)
 
 
 def test_it_appears_when_it_is_whole(tmp_path: Path) -> None:
     out = tmp_path / "new" / "out"
-    with whole_folder(out, force=False) as folder:
+    with export_folder(out, force=False) as folder:
         (folder / "store.json").write_text("1")
         assert not out.exists()
     assert [path.name for path in out.parent.iterdir()] == ["out"]
@@ -23,7 +23,7 @@ def test_it_appears_when_it_is_whole(tmp_path: Path) -> None:
 
 
 def test_an_error_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(KeyError), whole_folder(tmp_path / "out", force=False):
+    with pytest.raises(KeyError), export_folder(tmp_path / "out", force=False):
         raise KeyError
     assert list(tmp_path.iterdir()) == []
 
