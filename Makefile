@@ -18,8 +18,9 @@ demo: setup ## train the bundled student from its teacher, end to end, and show 
 
 test: setup ## run all tests; those that start no engine run beside each other, on up to four cores
 	@failed=0; \
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile tests/unit || failed=1; \
-	$(BIN)/python -m pytest --ignore tests/unit || failed=1; \
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile \
+		--ignore tests/deploy/images tests/unit tests/deploy || failed=1; \
+	$(BIN)/python -m pytest --ignore tests/unit --ignore-glob "tests/deploy/test_*.py" || failed=1; \
 	exit $$failed
 
 check: setup ## lint, formatting, strict types, import rule, dead code
