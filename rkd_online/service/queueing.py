@@ -55,7 +55,7 @@ async def never_fits(services: Services, spec: JobSpec, needs: Needs) -> str | N
     """Why the cluster could never hold a job; None also where nobody tells what it has."""
     if problem := scattered(needs) or services.launcher.unfit(spec):
         return problem
-    room = await whole(services)
+    room = await _all_nodes(services)
     if room is None:
         return None
     if isinstance(needs, PlacedNeeds) and isinstance(room, LabelledRoom):
@@ -63,8 +63,8 @@ async def never_fits(services: Services, spec: JobSpec, needs: Needs) -> str | N
     return shortfall(needs, room.totals)
 
 
-async def whole(services: Services) -> Room | None:
-    """All nodes that there can be, whether they are there or not; None where nobody tells."""
+async def _all_nodes(services: Services) -> Room | None:
+    """Those that are not there yet count too; None where nobody tells any."""
     try:
         room = await services.room.latest()
     except LauncherError:

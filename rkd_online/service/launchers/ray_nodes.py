@@ -20,8 +20,7 @@ class NodeLabels:
 
     async def of(self, names: Collection[str]) -> Mapping[str, Mapping[str, str]]:
         """Labels by what the autoscaler calls nodes: their ids, or with the first one on KubeRay
-        their addresses. One
-        that Ray does not list has none."""
+        their addresses. A node that Ray does not list has none."""
         old = time.monotonic() - self._asked_at > KEPT_SECONDS
         if old or not self._known.keys() >= set(names):
             self._known = {name: {} for name in names} | await self._listed()
